@@ -1,0 +1,212 @@
+"""Runs on disk: their directories, and how one is found by what a user types."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fxtui.config import ConfigError, RunConfig, load_config, to_toml
+from fxtui.run.journal import JournalError, read_journal
+from fxtui.run.state import RunState, fold
+
+
+class RunLockedError(RuntimeError):
+    """Another process is writing to this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """The directory of one run and the paths in it."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The directory's name, which is the run's."""
+        return self.path.name
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.toml"
+
+    @property
+    def journal(self) -> Path:
+        """The journal of events."""
+        return self.path / "events.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder that holds ``last`` and ``best``."""
+        return self.path / "checkpoints"
+
+    @property
+    def summary(self) -> Path:
+        """The summary, there once the run has ended."""
+        return self.path / "summary.json"
+
+    def load_config(self) -> RunConfig:
+        """The run's configuration.
+
+        Raises:
+            ConfigError: it is missing or damaged.
+        """
+        return load_config(self.config)
+
+    def load_state(self) -> RunState:
+        """The run's state, replayed from its journal.
+
+        Raises:
+            ConfigError: the journal is missing or damaged.
+        """
+        try:
+            return fold(read_journal(self.journal))
+        except FileNotFoundError:
+            raise ConfigError(f"{self.path}: has no events.jsonl, so it is not a run") from None
+        except JournalError as error:
+            raise ConfigError(str(error)) from None
+
+    def write_summary(self, state: RunState) -> None:
+        """Write ``summary.json`` from the state of an ended run."""
+        write_atomically(self.summary, msgspec.json.format(msgspec.json.encode(summarise(state)), indent=2))
+
+    def is_locked(self) -> bool:
+        """Whether some process is writing to this run now."""
+        try:
+            RunLock(self).release()
+        except RunLockedError:
+            return True
+        except OSError:
+            return False
+        return False
+
+
+class RunLock:
+    """The right to write to a run, held by one process and given back when it ends, however it ends.
+
+    Raises:
+        RunLockedError: another process holds it.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._file = os.open(run.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._file)
+            raise RunLockedError(f"{run.name}: another process is writing to this run") from None
+
+    def release(self) -> None:
+        """Give the lock back. Doing so twice is harmless."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+class RunStore:
+    """All runs below one directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def create(self, config: RunConfig, now: float | None = None) -> RunDirectory:
+        """A new run directory with its configuration written, named by time and the configuration's name.
+
+        Raises:
+            ConfigError: the directory cannot be written.
+        """
+        stamp = time.strftime("%Y%m%d-%H%M", time.localtime(now))
+        base = f"{stamp}-{_slug(config.name or Path(config.data.source).stem) or 'run'}"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            for number in range(1, 10_000):
+                path = self.root / (base if number == 1 else f"{base}-{number}")
+                try:
+                    path.mkdir()
+                except FileExistsError:
+                    continue
+                run = RunDirectory(path)
+                run.config.write_text(to_toml(config), encoding="utf-8")
+                return run
+        except OSError as error:
+            raise ConfigError(f"--runs {self.root}: cannot be written: {error.strerror}") from None
+        raise ConfigError(f"--runs {self.root}: too many runs named {base}")
+
+    def list(self) -> list[RunDirectory]:
+        """Every run, oldest first."""
+        if not self.root.is_dir():
+            return []
+        runs = [RunDirectory(path) for path in self.root.iterdir() if (path / "config.toml").is_file()]
+        return sorted(runs, key=lambda run: (run.config.stat().st_mtime_ns, run.name))
+
+    def find(self, reference: str) -> RunDirectory:
+        """The run that a user means: a directory, a name, a unique prefix (with or without its time), or ``last``.
+
+        Raises:
+            ConfigError: there is none, or more than one.
+        """
+        if Path(reference, "config.toml").is_file():
+            return RunDirectory(Path(reference))
+        runs = self.list()
+        if not runs:
+            raise ConfigError(f"RUN {reference}: no runs in {self.root}; start one with fxtui train CONFIG")
+        if reference == "last":
+            return runs[-1]
+        for name_of in (str, _plain_name):
+            if exact := [run for run in runs if name_of(run.name) == reference]:
+                return exact[-1]
+        matches = [run for run in runs if any(n.startswith(reference) for n in (run.name, _plain_name(run.name)))]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            shown = ", ".join(run.name for run in matches[-4:])
+            raise ConfigError(f"RUN {reference}: matches {len(matches)} runs: {shown}; give more of the name")
+        raise ConfigError(f"RUN {reference}: not found in {self.root}; the last run is {runs[-1].name}")
+
+
+def summarise(state: RunState) -> dict[str, Any]:
+    """What is worth keeping of a run in one small record."""
+    finished, model, data = state.finished, state.model, state.data
+    return {
+        "name": state.name,
+        "status": finished.status if finished else "interrupted",
+        "reason": finished.reason if finished else "",
+        "started": state.started,
+        "seconds": round(state.elapsed, 3),
+        "backbone": model.backbone if model else None,
+        "device": model.device if model else None,
+        "classes": len(data.classes) if data else None,
+        "train_images": data.train if data else None,
+        "val_images": data.val if data else None,
+        "epochs": len(state.epochs),
+        "steps": state.step,
+        "best": finished.best if finished else None,
+        "final": finished.final if finished else None,
+        "timings": finished.timings if finished else {},
+        "skipped_files": len(state.skipped),
+    }
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing: to a temporary name, to the disk, then renamed over the old one."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name, flags=re.UNICODE).strip("-.")
+
+
+def _plain_name(name: str) -> str:
+    return re.sub(r"^\d{8}-\d{4}-", "", name)

@@ -20,7 +20,8 @@ from msgspec import Struct
 Augment = Literal["none", "light", "strong"]
 BatchNormMode = Literal["follow", "frozen", "live"]
 Optimizer = Literal["adamw", "adam", "sgd"]
-Schedule = Literal["constant", "cosine", "onecycle"]
+Schedule = Literal["constant", "cosine", "onecycle", "plateau"]
+ClassWeights = Literal["none", "balanced"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
@@ -69,7 +70,12 @@ class TrainConfig(_Section, frozen=True, kw_only=True):
     schedule: Schedule = "constant"
     backbone_lr_scale: float = 0.1
     lr_decay_per_stage: float = 1.0
+    warmup_steps: int = 0
     precision: Precision = "auto"
+    grad_clip: float = 0.0
+    accumulate: int = 1
+    label_smoothing: float = 0.0
+    class_weights: ClassWeights = "none"
     early_stop: int = 0
 
 
@@ -148,8 +154,7 @@ def parse_config(tree: dict[str, Any], overrides: list[str], where: str = "confi
 
 def to_dict(config: RunConfig) -> dict[str, Any]:
     """Every key with its value, as plain Python containers."""
-    tree = msgspec.to_builtins(config)
-    assert isinstance(tree, dict)
+    tree: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(config))
     return tree
 
 
@@ -302,5 +307,9 @@ def _check(config: RunConfig, where: str) -> None:
     number("train.weight_decay", train.weight_decay, 0, math.inf, "0 or more")
     number("train.backbone_lr_scale", train.backbone_lr_scale, 1e-12, math.inf, "a number above 0")
     number("train.lr_decay_per_stage", train.lr_decay_per_stage, 1e-12, 1, "above 0, at most 1")
+    number("train.warmup_steps", train.warmup_steps, 0, math.inf, "0 or a count of batches")
+    number("train.grad_clip", train.grad_clip, 0, math.inf, "0 (off) or the largest norm of the gradient")
+    number("train.accumulate", train.accumulate, 1, 65536, "1 or a count of batches")
+    require(0 <= train.label_smoothing < 1, "train.label_smoothing", train.label_smoothing, "0 up to, not including, 1")
     number("train.early_stop", train.early_stop, 0, math.inf, "0 (off) or a count of epochs")
     number("cache.max_gb", cache.max_gb, 0, math.inf, "0 (decide from free memory) or a size in GB")

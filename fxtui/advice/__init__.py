@@ -1,0 +1,1 @@
+"""Rules that read a run's state and say something useful."""

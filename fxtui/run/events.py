@@ -111,7 +111,10 @@ class ExtractionProgress(Event, frozen=True, kw_only=True):
 
 
 class CacheReady(Event, frozen=True, kw_only=True):
-    """Which frozen computation is kept, and where: ``none`` if it runs in every batch. ``note`` says why."""
+    """Which frozen computation is kept, and where: ``none`` if it runs in every batch. ``note`` says why.
+
+    ``reused``: it was there already. ``images_read``: it was computed from the images, not from another cache.
+    """
 
     frontier: tuple[str, ...]
     shape: tuple[Shape, ...]
@@ -119,6 +122,7 @@ class CacheReady(Event, frozen=True, kw_only=True):
     where: CachePlace
     bytes: int
     reused: bool
+    images_read: bool = False
     seconds: float = 0.0
     note: str = ""
 
@@ -152,6 +156,21 @@ class Layers(Event, frozen=True, kw_only=True):
     rows: tuple[LayerRow, ...]
     parameters: int
     trainable_parameters: int
+
+
+class LayerFigure(Struct, frozen=True):
+    """What one update did to a module, descendants included: gradient norm, and the update's norm over the weight's."""
+
+    path: str
+    grad_norm: float
+    update_ratio: float
+
+
+class LayerFigures(Event, frozen=True, kw_only=True):
+    """The figures of one update for every module that trains, at most once a second."""
+
+    step: int
+    figures: tuple[LayerFigure, ...]
 
 
 class FreezeChanged(Event, frozen=True, kw_only=True):
@@ -314,6 +333,7 @@ AnyEvent = (
     | ExtractionProgress
     | CacheReady
     | Layers
+    | LayerFigures
     | FreezeChanged
     | BatchEnd
     | ValidationProgress

@@ -13,6 +13,8 @@ from math import nan
 from statistics import median
 from typing import Literal
 
+from msgspec.structs import replace
+
 from fxtui.run import events as ev
 
 Phase = Literal[
@@ -163,6 +165,8 @@ class RunState:
             case ev.Layers():
                 self.layers = list(event.rows)
                 self.parameters, self.trainable_parameters = event.parameters, event.trainable_parameters
+            case ev.LayerFigures():
+                self._apply_figures(event)
             case ev.FreezeChanged():
                 self._apply_freeze(event)
             case ev.BatchEnd():
@@ -207,6 +211,15 @@ class RunState:
         self.layers = [changed.get(row.path, row) for row in self.layers]
         self.trainable_parameters = event.trainable_parameters
         self._mark(event, "freeze", event.text)
+
+    def _apply_figures(self, event: ev.LayerFigures) -> None:
+        found = {figure.path: figure for figure in event.figures}
+        self.layers = [
+            replace(row, grad_norm=found[row.path].grad_norm, update_ratio=found[row.path].update_ratio)
+            if row.path in found
+            else row
+            for row in self.layers
+        ]
 
     def _apply_batch(self, event: ev.BatchEnd) -> None:
         self.batch, self.phase = event, "training"

@@ -1,0 +1,5 @@
+"""``python -m fxtui``."""
+
+from fxtui.cli.main import run
+
+run()

@@ -1,0 +1,59 @@
+"""Training in the dashboard: the screen is opened, left, and the run is waited for if it goes on without it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from fxtui.cli.capture import captured_output
+from fxtui.cli.console import SteadyConsole
+from fxtui.cli.follow import conclude
+from fxtui.cli.interrupts import Interrupts
+from fxtui.cli.report import ending
+from fxtui.cli.start import discard
+from fxtui.cli.streams import complain
+from fxtui.run.events import Output
+from fxtui.run.session import LocalSession
+
+_POLL_SECONDS = 0.2
+# Terminals whose fonts lack the braille and block characters of the curves.
+_PLAIN_TERMINALS = ("linux", "vt100", "vt102", "vt220")
+
+
+def follow_in_dashboard(session: LocalSession) -> int:
+    """Open the dashboard on a session that is not started, and return the exit status when both have ended."""
+    from fxtui.tui.app import DashboardApp
+
+    def keep(text: str) -> None:
+        session.link.emit(Output(text=text))
+
+    with captured_output(keep):
+        status = DashboardApp(session, ascii_only=prefers_ascii(), on_ready=session.start).run() or 0
+    out = SteadyConsole()
+    _wait(session, out)
+    if not session.run.journal.stat().st_size:
+        discard(session.run)
+        return status
+    state = session.run.load_state()
+    if state.finished is None or state.finished.exit_status == 2:
+        return conclude(session, state.finished, complain)
+    for line in ending(state, session.run):
+        out.print(line.text, line.style)
+    return state.finished.exit_status
+
+
+def prefers_ascii() -> bool:
+    """Whether the terminal is known to show no more than ASCII."""
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    return encoding != "utf8" or os.environ.get("TERM", "") in _PLAIN_TERMINALS
+
+
+def _wait(session: LocalSession, out: SteadyConsole) -> None:
+    if not session.alive:
+        return
+    out.print(f"training goes on: {session.run.name}; ctrl+c stops and saves")
+    with Interrupts(session) as interrupts:
+        while session.alive:
+            session.join(_POLL_SECONDS)
+            if text := interrupts.news():
+                complain(text)

@@ -1,0 +1,101 @@
+"""The command line: which command, and how every way out of it looks."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Never
+
+import typer
+
+from fxtui import __version__
+from fxtui.cli import doctor, layers, predict, runs, train
+from fxtui.cli.streams import complain, discard_stdout
+from fxtui.config import ConfigError
+from fxtui.run.store import RunLockedError
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+# Typer raises its own copy of click's errors, or click's, by version; this is the usage error of either.
+_UsageError: Any = typer.BadParameter.__mro__[1]
+
+app = typer.Typer(
+    name="fxtui",
+    help="Transfer learning in PyTorch, live in the terminal.",
+    epilog="fxtui CONFIG or fxtui FOLDER opens the dashboard on a configuration or a folder of images.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo", short_help="Train on the embedded digits.")(train.demo)
+app.command("train", short_help="Train from a configuration or a folder.")(train.train)
+app.command("runs", short_help="List the runs.")(runs.runs)
+app.command("show", short_help="Summarise a run.")(runs.show)
+app.command("layers", short_help="The layer table.")(layers.layers)
+app.command("predict", short_help="Predict images, step by step.")(predict.predict)
+app.command("doctor", short_help="Check versions, devices, terminal and directories.")(doctor.doctor)
+
+COMMANDS = ("demo", "train", "runs", "show", "layers", "predict", "doctor")
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
+    if version:
+        typer.echo(f"fxtui {__version__}")
+        raise typer.Exit
+
+
+def dispatch(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the command spelled out: ``fxtui PATH`` is ``fxtui train PATH``, bare ``fxtui`` asks for help.
+
+    Raises:
+        ConfigError: the first word is no command and no path.
+    """
+    if not arguments:
+        return ["--help"]
+    word = arguments[0]
+    if word.startswith("-") or word in COMMANDS:
+        return list(arguments)
+    if Path(word).exists() or word.endswith(".toml") or os.sep in word:
+        return ["train", *arguments]
+    close = difflib.get_close_matches(word, COMMANDS, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"commands: {', '.join(COMMANDS)}"
+    raise ConfigError(f"{word}: no such command, file or folder; {hint}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Carry out one command line and return the exit status; errors are one line on standard error."""
+    try:
+        command = typer.main.get_command(app)
+        status = command.main(args=dispatch(arguments), prog_name="fxtui", standalone_mode=False)
+        sys.stdout.flush()
+    except _UsageError as error:
+        complain(error.format_message())
+        return EXIT_USAGE
+    except ConfigError as error:
+        complain(str(error))
+        return EXIT_USAGE
+    except RunLockedError as error:
+        complain(str(error))
+        return EXIT_FAILED
+    except (KeyboardInterrupt, typer.Abort):
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has enough, e.g. `fxtui runs | head`.
+        discard_stdout()
+        return EXIT_FAILED
+    return int(status or 0)
+
+
+def run() -> Never:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file name that this terminal cannot show must not end a run.
+            stream.reconfigure(errors="replace")
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,20 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_RUNS = Path("runs")
+
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key; may be repeated.")
+]
+Headless = Annotated[bool, typer.Option("--headless", help="Print lines, open no dashboard.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")]
+Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Where the runs are.")]
+RunReference = Annotated[
+    str, typer.Argument(metavar="RUN", help="A directory, a name, a unique prefix of one, or `last`.")
+]

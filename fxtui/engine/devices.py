@@ -1,0 +1,58 @@
+"""The device a run computes on, and what it can do."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import torch
+
+from fxtui.config import ConfigError, Precision
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device that ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` means on this machine.
+
+    Raises:
+        ConfigError: there is no such device here.
+    """
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    mps = torch.backends.mps.is_available()
+    if name == "auto":
+        name = "cuda" if cuda else "mps" if mps else "cpu"
+    here = ["cpu"] + [f"cuda:{i}" for i in range(cuda)] + ["mps"] * mps
+    found = torch.device("cuda:0" if name == "cuda" else name)
+    if str(found) not in here:
+        raise ConfigError(f"device = '{name}': not on this machine; here: {', '.join(here)}")
+    return found
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 is computed in hardware, not emulated."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu" and platform.machine() in ("x86_64", "AMD64"):
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False
+
+
+def extraction_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """The dtype in which frozen layers are computed."""
+    if precision == "auto":
+        return torch.bfloat16 if has_fast_bf16(device) else torch.float32
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+def cpu_count() -> int:
+    """The cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until everything queued on the device is done, so that a clock tells the truth."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

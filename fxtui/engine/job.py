@@ -1,0 +1,46 @@
+"""A whole run, from configuration to `run_finished`. Imports torch only once it has said that the run has started."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from typing import TYPE_CHECKING
+
+from fxtui import __version__
+from fxtui.config import ConfigError, RunConfig, to_dict
+from fxtui.run.events import Output, RunFinished, RunStarted
+from fxtui.run.session import EngineLink, refuse_rest
+
+if TYPE_CHECKING:
+    from fxtui.engine.data.source import ImageSource
+
+
+def run_job(config: RunConfig, link: EngineLink, source: ImageSource | None = None) -> None:
+    """Carry out a run and emit its events. Never raises: however it ends, `run_finished` says so.
+
+    ``source`` is the opened image source, where that was possible without torch.
+    """
+    link.emit(
+        RunStarted(
+            name=link.run.name,
+            version=__version__,
+            epochs=config.train.epochs,
+            config=to_dict(config),
+            pid=os.getpid(),
+        )
+    )
+    try:
+        from fxtui.engine.work import work
+
+        finished = work(config, link, source)
+    except ConfigError as error:
+        finished = RunFinished(status="failed", best=None, final=None, timings={}, reason=str(error), exit_status=2)
+    # The thread's last resort: whatever went wrong, the user is told in one line and the details are in the log.
+    except BaseException as error:  # noqa: BLE001
+        for line in traceback.format_exc().splitlines():
+            link.emit(Output(text=line))
+        detail = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = f"{type(error).__name__}: {detail} (details in the log)"
+        finished = RunFinished(status="failed", best=None, final=None, timings={}, reason=reason, exit_status=1)
+    refuse_rest(link, "the run has ended")
+    link.emit(finished)

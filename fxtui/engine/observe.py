@@ -1,0 +1,69 @@
+"""What an epoch's figures say, in at most 24 characters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_STEADY = 0.01
+_RISE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The figures of one epoch: mean losses, accuracies as fractions."""
+
+    train_loss: float
+    val_loss: float
+    val_accuracy: float
+
+
+def observe(history: Sequence[Figures], now: Figures, val_images: int) -> str:
+    """An observation on the latest epoch, given those before it.
+
+    A difference in accuracy counts as real only beyond one standard error of the validation accuracy.
+    """
+    if not history:
+        return "first epoch"
+    every = [*history, now]
+    best = max(figures.val_accuracy for figures in history)
+    if drifting := _drifting(every):
+        return f"overfits {drifting} epochs"
+    if now.val_accuracy > best:
+        return f"best +{(now.val_accuracy - best) * 100:.1f}"
+    noise = math.sqrt(max(now.val_accuracy * (1 - now.val_accuracy), 1e-9) / max(val_images, 1))
+    flat = _flat(every, noise)
+    if flat >= 3:
+        return f"flat {flat} epochs"
+    change = (now.val_accuracy - history[-1].val_accuracy) * 100
+    # Adding 0.0 turns a rounded minus zero into zero.
+    return f"{_trend(history[-1].train_loss, now.train_loss)}, val {round(change, 1) + 0.0:+.1f}"
+
+
+def _trend(before: float, after: float) -> str:
+    change = (after - before) / max(abs(before), 1e-12)
+    return "falling" if change < -_STEADY else "rising" if change > _RISE else "flat"
+
+
+def _drifting(every: Sequence[Figures]) -> int:
+    """For how many epochs validation loss has risen while training loss fell; 0 below three."""
+    count = 0
+    for before, after in zip(reversed(every[:-1]), reversed(every[1:]), strict=True):
+        if after.val_loss <= before.val_loss or after.train_loss >= before.train_loss:
+            break
+        count += 1
+    if count < 3 or every[-1].val_loss < every[-1 - count].val_loss * (1 + _RISE):
+        return 0
+    return count
+
+
+def _flat(every: Sequence[Figures], noise: float) -> int:
+    """For how many epochs validation accuracy has stayed within its noise."""
+    latest = every[-1].val_accuracy
+    count = 0
+    for figures in reversed(every[:-1]):
+        if abs(figures.val_accuracy - latest) > noise:
+            break
+        count += 1
+    return count

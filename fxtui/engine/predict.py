@@ -1,0 +1,106 @@
+"""The prediction trace of an image: what goes in, the features, the logits, the probabilities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from msgspec import Struct, structs
+from torch import Tensor, nn
+
+from fxtui.config import ConfigError
+from fxtui.engine.backbones.load import load_model
+from fxtui.engine.checkpoint import has_checkpoint, load_checkpoint
+from fxtui.engine.data.decode import open_rgb
+from fxtui.engine.data.source import BrokenImageError
+from fxtui.engine.devices import resolve_device
+from fxtui.engine.images import Normaliser
+from fxtui.run.store import RunDirectory
+
+_TOP = 5
+
+
+class PredictionTrace(Struct, frozen=True, kw_only=True):
+    """One image's way through the network. ``logits`` and ``probabilities`` list the top classes, highest first.
+
+    ``feature_norm`` is the Euclidean norm of the vector of ``features`` numbers that the linear layer reads.
+    """
+
+    image: str
+    input_shape: tuple[int, ...]
+    features: int
+    feature_norm: float
+    logits: tuple[tuple[str, float], ...]
+    probabilities: tuple[tuple[str, float], ...]
+    predicted: str
+    checkpoint: str
+    epoch: int
+
+
+class Predictor:
+    """Predicts with the best checkpoint of a run, or with the last where there is no best yet.
+
+    Raises:
+        ConfigError: the run has no checkpoint, or it is damaged.
+    """
+
+    def __init__(self, run: RunDirectory, device: str = "auto") -> None:
+        self._device = resolve_device(device)
+        self._kind = "best" if has_checkpoint(run, "best") else "last"
+        tensors, _, self._info = load_checkpoint(run, self._kind)
+        # The checkpoint holds every tensor, so the pretrained weights are not needed, nor a network to fetch them.
+        model = structs.replace(run.load_config().model, weights="none")
+        loaded = load_model(model, len(self._info.classes), seed=0)
+        try:
+            loaded.module.load_state_dict(tensors)
+        except RuntimeError as error:
+            first = str(error).splitlines()[0]
+            raise ConfigError(f"RUN {run.name}: its checkpoint does not fit {model.backbone}: {first}") from None
+        self._model = loaded.module.to(self._device).eval()
+        self._head = self._model.get_submodule(loaded.head)
+        self._normalise = Normaliser(self._info.preprocessing, self._device)
+
+    def trace(self, path: Path) -> PredictionTrace:
+        """Run one image file through the network.
+
+        Raises:
+            ConfigError: there is no such file, or it is no readable image.
+        """
+        preprocessing = self._info.preprocessing
+        try:
+            pixels = preprocessing.fit(open_rgb(path, preprocessing.resize))
+        except FileNotFoundError:
+            raise ConfigError(f"IMAGE {path}: no such file") from None
+        except (BrokenImageError, OSError) as error:
+            raise ConfigError(f"IMAGE {path}: not a readable image: {error}") from None
+        images = self._normalise(pixels[None])
+        features, logits = self._run(images)
+        row = logits[0].float()
+        top = row.topk(min(_TOP, len(row)))
+        names = [self._info.classes[int(i)] for i in top.indices]
+        chances = row.softmax(0)[top.indices].tolist()
+        return PredictionTrace(
+            image=str(path),
+            input_shape=tuple(images.shape),
+            features=features[0].numel(),
+            feature_norm=float(features[0].float().norm()),
+            logits=tuple(zip(names, top.values.tolist(), strict=True)),
+            probabilities=tuple(zip(names, chances, strict=True)),
+            predicted=names[0],
+            checkpoint=self._kind,
+            epoch=self._info.epoch,
+        )
+
+    def _run(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        read: list[Tensor] = []
+
+        def remember(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            read.append(inputs[0])
+
+        handle = self._head.register_forward_pre_hook(remember)
+        try:
+            with torch.inference_mode():
+                logits: Tensor = self._model(images)
+        finally:
+            handle.remove()
+        return read[0], logits

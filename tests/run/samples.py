@@ -1,0 +1,188 @@
+"""Made-up runs, event by event, stamped as a recorder would stamp them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from fxtui.run import events as ev
+
+STARTED = 1_760_000_000.0
+STAGES = ("conv1", "layer1", "layer2", "layer3", "layer4")
+SIZES = {"conv1": 9_408, "layer1": 147_968, "layer2": 525_568, "layer3": 2_099_712, "layer4": 8_393_728, "fc": 5_130}
+
+
+def stamped(events: Iterable[ev.Event], start: float = STARTED, every: float = 0.5) -> list[ev.Event]:
+    """The events with ``seq`` from 0 and a time ``every`` so many seconds."""
+    return [msgspec.structs.replace(event, seq=n, t=start + n * every) for n, event in enumerate(events)]
+
+
+def layer_row(path: str, trains: bool = False) -> ev.LayerRow:
+    """A stage of a ResNet-18, or its head."""
+    share = "all" if trains else "none"
+    return ev.LayerRow(
+        path=path,
+        kind="Linear" if path == "fc" else "Sequential",
+        parameters=SIZES[path],
+        trainable=share,
+        in_optimizer=share,
+        mode="train" if trains else "eval",
+        lr=1e-3 if trains else None,
+        is_stage=path != "fc",
+        is_head=path == "fc",
+    )
+
+
+def layers(*trainable: str) -> ev.Layers:
+    """The layer table of a ResNet-18 in which these stages train besides the head."""
+    rows = tuple(layer_row(path, path == "fc" or path in trainable) for path in (*STAGES, "fc"))
+    return ev.Layers(
+        rows=rows,
+        parameters=sum(SIZES.values()),
+        trainable_parameters=sum(row.parameters for row in rows if row.trainable == "all"),
+    )
+
+
+def epoch(number: int, val: float, *, best: bool = False, steps: int = 25, **figures: float) -> ev.EpochEnd:
+    """One epoch; only what a test is about needs saying."""
+    return ev.EpochEnd(
+        epoch=number,
+        step=number * steps,
+        train_loss=figures.get("train_loss", 1.0 / number),
+        train_accuracy=figures.get("train", min(1.0, val + 0.01)),
+        val_loss=figures.get("val_loss", 1.1 / number),
+        val_accuracy=val,
+        lr=1e-3,
+        seconds=figures.get("seconds", 0.12),
+        observation="best" if best else "flat",
+        best=best,
+    )
+
+
+def figures(end: ev.EpochEnd) -> ev.EpochFigures:
+    """The same figures as `run_finished` repeats them."""
+    return ev.EpochFigures(
+        epoch=end.epoch,
+        train_loss=end.train_loss,
+        train_accuracy=end.train_accuracy,
+        val_loss=end.val_loss,
+        val_accuracy=end.val_accuracy,
+    )
+
+
+def opening(epochs: int = 3) -> list[ev.Event]:
+    """Everything up to the first batch."""
+    return [
+        ev.RunStarted(name="digits-demo", version="0.1.0", epochs=epochs, config={"seed": 0}, pid=7),
+        ev.DataReady(
+            source="digits",
+            classes=tuple("0123456789"),
+            train=800,
+            val=200,
+            train_per_class=(80,) * 10,
+            val_per_class=(20,) * 10,
+            not_images=2,
+            skipped=(ev.SkippedFile("a/empty.png", "empty file"),),
+        ),
+        ev.ModelReady(
+            backbone="resnet18",
+            device="cpu",
+            features=512,
+            parameters=sum(SIZES.values()),
+            weights=ev.WeightsReport(
+                source="ResNet18_Weights.IMAGENET1K_V1", loaded=120, total=122, missing=("a", "b")
+            ),
+            stages=STAGES,
+            head="fc",
+        ),
+        ev.PipelineStage(stage="images", shape_in=(1000, 3, None, None), shape_out=(1000, 3, 64, 64)),
+        ev.PipelineStage(stage="preprocess", shape_in=(1000, 3, 64, 64), shape_out=(1000, 3, 64, 64)),
+        layers(),
+        ev.ExtractionProgress(done=0, total=1000, images_per_s=0.0),
+        ev.ExtractionProgress(done=640, total=1000, images_per_s=320.0),
+        ev.ExtractionProgress(done=1000, total=1000, images_per_s=333.0),
+        ev.PipelineStage(stage="features", shape_in=(1000, 3, 64, 64), shape_out=(1000, 512)),
+        ev.CacheReady(
+            frontier=("flatten",),
+            shape=((1000, 512),),
+            dtype="float32",
+            where="host",
+            bytes=2_048_000,
+            reused=False,
+            seconds=3.0,
+        ),
+        ev.PipelineStage(stage="train", shape_in=(800, 512), shape_out=(800, 10)),
+        ev.PipelineStage(stage="validate", shape_in=(200, 512), shape_out=(200, 10)),
+    ]
+
+
+def trained(number: int, val: float, *, best: bool = False, **figures: float) -> list[ev.Event]:
+    """An epoch with two batch events, its end, and what follows it."""
+    end = epoch(number, val, best=best, **figures)
+    batches = [
+        ev.BatchEnd(
+            epoch=number,
+            step=(number - 1) * 25 + batch,
+            batch=batch,
+            batches=25,
+            loss=end.train_loss,
+            accuracy=end.train_accuracy,
+            lr=1e-3,
+        )
+        for batch in (12, 25)
+    ]
+    return [
+        *batches,
+        ev.ValidationProgress(epoch=number, done=200, total=200),
+        end,
+        ev.Evaluation(epoch=number, support=(20,) * 10, correct=(18,) * 10, confusion=((1, 7, 2),)),
+        ev.CheckpointSaved(
+            kind="best" if best else "last",
+            path=f"checkpoints/{'best' if best else 'last'}",
+            epoch=number,
+            step=number * 25,
+            val_accuracy=val,
+            bytes=45_000_000,
+        ),
+    ]
+
+
+def unfreezing(epoch: int) -> ev.FreezeChanged:
+    """layer4 begins to train after this epoch."""
+    return ev.FreezeChanged(
+        before=(),
+        after=("layer4",),
+        origin="unfreeze_next",
+        text="layer4 trains: 8.39M more parameters",
+        epoch=epoch,
+        step=epoch * 25,
+        rows=(layer_row("layer4", True),),
+        trainable_parameters=SIZES["layer4"] + SIZES["fc"],
+    )
+
+
+def whole_run() -> list[ev.Event]:
+    """A run of three epochs with every kind of event in it, to its end."""
+    last = epoch(3, 0.93, best=True)
+    return stamped(
+        [
+            *opening(epochs=2),
+            *trained(1, 0.85, best=True),
+            ev.RunPaused(epoch=1, step=25),
+            ev.RunResumed(epoch=1, step=25),
+            ev.CommandDone(command="set_lr", text="learning rate 1e-3 → 3e-4 for the head"),
+            ev.EpochsChanged(before=2, after=3),
+            ev.CommandRefused(command="freeze_all", reason="only the head trains"),
+            *trained(2, 0.90, best=True),
+            unfreezing(2),
+            ev.Warning(text="the clock went back"),
+            ev.Output(text="hello from a user's module"),
+            ev.ImagesSkipped(skipped=(ev.SkippedFile("b/torn.jpg", "truncated"),), train=799, val=200),
+            *trained(3, 0.93, best=True),
+            ev.Advice(text="more epochs", key="+"),
+            ev.RunFinished(
+                status="finished", best=figures(last), final=figures(last), timings={"extract": 3.0, "train": 0.36}
+            ),
+        ]
+    )

@@ -11,6 +11,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -30,6 +31,7 @@ from fxtui.run.events import CachePlace, CacheReady, Event, ExtractionProgress, 
 
 _SHARE_OF_FREE_MEMORY = 0.5
 _PROGRESS_SECONDS = 0.1
+_Item = TypeVar("_Item", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +271,7 @@ class FeatureBank:
         return digest.hexdigest()
 
 
-def _padded(batch: NDArray[np.generic], size: int) -> NDArray[np.generic]:
+def _padded(batch: NDArray[_Item], size: int) -> NDArray[_Item]:
     """A batch filled up to its fixed size, so that an image's features do not depend on how many came with it."""
     if len(batch) == size:
         return batch

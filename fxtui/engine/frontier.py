@@ -99,7 +99,7 @@ def _cut_by_graph(model: nn.Module, images: Tensor) -> Cut:
     with eval_mode(model), torch.no_grad():
         evaluating = trace(model)
         facts = study(evaluating, images[:2], images[:3])
-    frontier = _find_frontier(model, training.graph, facts)
+    frontier, live = _find_frontier(model, training.graph, facts)
     if any(node.op == "placeholder" for node in frontier):
         if len(frontier) == 1:
             return _uncut(model, images)
@@ -109,7 +109,7 @@ def _cut_by_graph(model: nn.Module, images: Tensor) -> Cut:
     if missing := [name for name in names if name not in by_name]:
         raise CutRefusedError(f"{missing[0]} exists in training only")
     tensors = tuple(_describe(by_name[name], facts) for name in names)
-    prefix = build_prefix(evaluating, names)
+    prefix = build_prefix(evaluating, names, live)
     cut = Cut(
         tensors,
         prefix,
@@ -121,8 +121,8 @@ def _cut_by_graph(model: nn.Module, images: Tensor) -> Cut:
     return cut
 
 
-def _find_frontier(model: nn.Module, graph: fx.Graph, facts: GraphFacts) -> list[fx.Node]:
-    """The image-dependent nodes that live nodes read, in the order of the graph."""
+def _find_frontier(model: nn.Module, graph: fx.Graph, facts: GraphFacts) -> tuple[list[fx.Node], frozenset[str]]:
+    """The image-dependent nodes that live nodes read, in the order of the graph; and the names of the live nodes."""
     trainable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     live: set[fx.Node] = set()
     frontier: set[fx.Node] = set()
@@ -131,7 +131,7 @@ def _find_frontier(model: nn.Module, graph: fx.Graph, facts: GraphFacts) -> list
         if node.op == "output" or reads_live or _owns(node, trainable) or is_stochastic(node, model):
             live.add(node)
             frontier.update(s for s in node.all_input_nodes if s not in live and facts.depends_on_images(s))
-    return [node for node in graph.nodes if node in frontier]
+    return [node for node in graph.nodes if node in frontier], frozenset(node.name for node in live)
 
 
 def _owns(node: fx.Node, trainable: set[str]) -> bool:

@@ -81,13 +81,18 @@ def study(traced: fx.GraphModule, two: Tensor, three: Tensor) -> GraphFacts:
     return facts
 
 
-def build_prefix(traced: fx.GraphModule, frontier: list[str]) -> fx.GraphModule:
-    """The part of a graph that computes the frontier: images -> tuple of tensors."""
+def build_prefix(traced: fx.GraphModule, frontier: list[str], live: frozenset[str]) -> fx.GraphModule:
+    """The part of a graph that computes the frontier: images -> tuple of tensors.
+
+    What writes into a tensor of this part belongs to it, but for the nodes named in ``live``: an in-place dropout right
+    behind the frontier is the suffix's.
+    """
     graph = traced.graph
     nodes = {node.name: node for node in graph.nodes}
     needed = _ancestors([nodes[name] for name in frontier])
     for node in graph.nodes:
-        if is_mutation(node, traced) and all(source in needed for source in node.all_input_nodes):
+        frozen = node.name not in live and is_mutation(node, traced)
+        if frozen and all(source in needed for source in node.all_input_nodes):
             needed.add(node)
     new = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}

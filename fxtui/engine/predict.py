@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from fxtui.config import ConfigError
 from fxtui.engine.backbones.load import load_model
 from fxtui.engine.checkpoint import has_checkpoint, load_checkpoint
-from fxtui.engine.data.decode import open_rgb
-from fxtui.engine.data.source import BrokenImageError
+from fxtui.engine.data.decode import BrokenImageError, open_rgb
 from fxtui.engine.devices import resolve_device
 from fxtui.engine.images import Normaliser
 from fxtui.run.store import RunDirectory

@@ -13,7 +13,8 @@ from torch import nn
 from fxtui.config import RunConfig
 from fxtui.engine.backbones.load import LoadedModel
 from fxtui.engine.checkpoint import CheckpointInfo
-from fxtui.engine.devices import cpu_count, synchronize
+from fxtui.engine.cores import cpu_count
+from fxtui.engine.devices import synchronize
 from fxtui.engine.evaluate import Evaluated, Tally
 from fxtui.engine.features import FeatureBank
 from fxtui.engine.feeds import Batch, Feed

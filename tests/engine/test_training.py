@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fxtui.engine.backbones.load import load_model
-from fxtui.engine.data.source import open_source
-from fxtui.engine.data.split import make_split
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 from torch.nn import functional as F
 
 from fxtui.config import RunConfig, parse_config
+from fxtui.engine.backbones.load import load_model
 from fxtui.engine.checkpoint import load_checkpoint
+from fxtui.engine.data.source import open_source
+from fxtui.engine.data.split import make_split
 from fxtui.engine.images import ImageRows, Normaliser
 from fxtui.engine.order import epoch_batches, plain_batches
 from fxtui.run import commands as cmd

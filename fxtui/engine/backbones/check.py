@@ -1,0 +1,32 @@
+"""What can be said about a backbone and its weights without importing torch."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from fxtui.config import ConfigError, ModelConfig
+
+LITE0 = "efficientnet_lite0"
+_FACTORY = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
+_FILE_ENDINGS = (".pth", ".pt", ".safetensors", ".bin", ".ckpt", ".tar")
+
+
+def is_weights_file(weights: str) -> bool:
+    """Whether the setting names a file rather than a set of weights that comes with the backbone."""
+    return "/" in weights or weights.lower().endswith(_FILE_ENDINGS)
+
+
+def check_model_name(model: ModelConfig) -> None:
+    """Refuse what is wrong by its form, and a weights file that is not there.
+
+    Raises:
+        ConfigError: see above.
+    """
+    name = model.backbone
+    if ":" in name and not name.startswith("timm:") and not _FACTORY.match(name):
+        raise ConfigError(f"model.backbone = '{name}': expected package.module:factory")
+    if name.startswith("timm:"):
+        raise ConfigError(f"model.backbone = '{name}': timm models are not supported yet; use a factory that builds it")
+    if is_weights_file(model.weights) and not Path(model.weights).expanduser().is_file():
+        raise ConfigError(f"model.weights = '{model.weights}': no such file")

@@ -6,6 +6,7 @@ accuracy counts only beyond one standard error, so that no advice rests on noise
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -170,7 +171,7 @@ def _only_head(state: RunState) -> bool:
 
 
 def _rising(values: list[float]) -> bool:
-    return all(after > before for before, after in zip(values, values[1:], strict=False))
+    return all(after > before for before, after in itertools.pairwise(values))
 
 
 def _noise(state: RunState, accuracy: float) -> float:

@@ -61,7 +61,8 @@ def devices() -> Iterator[Finding]:
         return
     import torch
 
-    from fxtui.engine.devices import cpu_count, has_fast_bf16
+    from fxtui.engine.cores import cpu_count
+    from fxtui.engine.devices import has_fast_bf16
 
     def bf16(device: str) -> str:
         return "bf16 in hardware" if has_fast_bf16(torch.device(device)) else "no bf16 in hardware, fp32 is used"

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from fxtui.cli import formats as fmt
+from fxtui import formats as fmt
 from fxtui.cli.options import DEFAULT_RUNS, Json, Overrides, Runs
 from fxtui.config import ConfigError
 from fxtui.run.events import LayerRow, Layers, Share

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fxtui.cli import formats as fmt
+from fxtui import formats as fmt
 from fxtui.cli.options import DEFAULT_RUNS
 from fxtui.run import events as ev
 from fxtui.run.state import RunState

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from fxtui.cli import formats as fmt
+from fxtui import formats as fmt
 from fxtui.cli.options import DEFAULT_RUNS, Json, RunReference, Runs
 from fxtui.config import ConfigError
 from fxtui.run.state import RunState

@@ -137,7 +137,7 @@ class Stepper:
             share = len(part.labels) / count
             weighed = mean if len(parts) == 1 else mean * share
             scaled = weighed if self._config.accumulate == 1 else weighed / self._config.accumulate
-            self.scaler.scale(scaled).backward()
+            self.scaler.scale(scaled).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             loss = loss + weighed.detach()
             hits = hits + (logits.detach().argmax(1) == part.labels).sum()
         return loss, hits

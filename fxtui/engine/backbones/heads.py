@@ -53,5 +53,5 @@ def _last_classifier(part: nn.Module) -> str | None:
     for path, module in part.named_modules():
         pointwise = isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1)
         if isinstance(module, nn.Linear) or pointwise:
-            found = path
+            found = str(path)
     return found

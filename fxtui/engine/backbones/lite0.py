@@ -67,7 +67,7 @@ class _Block(MBConv):  # type: ignore[misc]  # torchvision is not typed
 
     def __init__(self, cnf: MBConvConfig, stochastic_depth_prob: float, norm_layer: Callable[..., nn.Module]) -> None:
         super().__init__(cnf, stochastic_depth_prob, norm_layer, se_layer=_NoSqueeze)
-        layers = [layer for layer in self.block if not isinstance(layer, _NoSqueeze)]
+        layers = [layer for layer in self.get_submodule("block").children() if not isinstance(layer, _NoSqueeze)]
         self.block = nn.Sequential(*layers)
 
 

@@ -1,0 +1,24 @@
+"""The signs of the interface and their twins in plain ASCII."""
+
+from __future__ import annotations
+
+_TWINS = {
+    "●": "*", "○": "o", "◐": "-", "✓": "+", "✗": "x", "★": "*", "◆": "^", "▸": ">", "▾": "v", "→": ">", "×": "x",
+    "≈": "~", "–": "-", "━": "=", "╸": "=", "─": "-", "╌": "o", "┊": ":", "┈": " ", "┤": "+", "│": "|", "└": "+",
+    "·": ".", "±": "+-", "…": "~",
+}  # fmt: skip
+_TABLE = str.maketrans(_TWINS)
+
+TRAINS, FROZEN, MIXED = "●", "○", "◐"
+_BOXES = {TRAINS: "[x]", FROZEN: "[ ]", MIXED: "[-]"}
+
+
+def to_ascii(text: str) -> str:
+    """Text with every sign replaced by its twin; what has none and is not ASCII becomes ``?``."""
+    return text.translate(_TABLE).encode("ascii", "replace").decode()
+
+
+def trains_mark(share: str, ascii_only: bool) -> str:
+    """The mark of a layer, three cells wide, readable without colour."""
+    mark = {"all": TRAINS, "some": MIXED}.get(share, FROZEN)
+    return _BOXES[mark] if ascii_only else f" {mark} "

@@ -1,0 +1,54 @@
+"""Lines of text with roles, put together by pure functions and coloured by the style sheet."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, set_cell_size
+
+# A line is a row of pieces: text, and its role (a component class of the style sheet, or empty).
+Piece = tuple[str, str]
+Line = tuple[Piece, ...]
+
+ROLES = ("strong", "muted", "rule", "accent", "train", "val", "ok", "warn", "error", "bar", "selected", "key")
+
+
+def width_of(line: Line) -> int:
+    """The cells a line takes."""
+    return sum(cell_len(text) for text, _ in line)
+
+
+def fit(line: Line, width: int) -> Line:
+    """The line at exactly this width: cut, or filled with spaces."""
+    pieces: list[Piece] = []
+    left = width
+    for text, role in line:
+        size = cell_len(text)
+        if size > left:
+            text = set_cell_size(text, left)
+            size = left
+        if text:
+            pieces.append((text, role))
+        left -= size
+    if left > 0:
+        pieces.append((" " * left, ""))
+    return tuple(pieces)
+
+
+def spread(left: Line, right: Line, width: int, fill: str = " ", role: str = "") -> Line:
+    """One part at each end; what is between is filled. The right part goes first where there is no room."""
+    gap = width - width_of(left) - width_of(right)
+    if gap < 1:
+        return fit(left, width)
+    return fit((*left, (fill * gap, role), *right), width)
+
+
+def title(name: str, legend: Line, right: Line, width: int, focused: bool = False) -> Line:
+    """A section's heading: bold name, legend, thin rule, figures at the right."""
+    left: Line = ((name, "accent" if focused else "strong"), ("  ", ""), *legend, (" " if legend else "", ""))
+    tail: Line = ((" ", ""), *right) if right else ()
+    return spread(left, tail, width, "─", "rule")
+
+
+def bar(fraction: float, width: int) -> tuple[Piece, Piece]:
+    """A progress bar in two pieces: done and open."""
+    done = round(max(0.0, min(1.0, fraction)) * width)
+    return ("━" * done, "strong"), ("─" * (width - done), "rule")

@@ -1,0 +1,96 @@
+"""The small windows over the main screen: the question before quitting, the learning rate, the help."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from fxtui import formats
+from fxtui.tui.actions import ACTIONS
+
+Answer = Literal["stop", "stay"]
+
+
+class QuitDialog(ModalScreen[Answer]):
+    """Asked while a run is going: stop it and save, or stay."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "answer('stop')", "stop and save"),
+        Binding("escape,n,q", "answer('stay')", "stay"),
+    ]
+
+    def compose(self) -> ComposeResult:
+        """The question and its answers."""
+        with Vertical(classes="dialog"):
+            yield Static("Training is going on.", classes="heading")
+            yield Static("[b $primary]s[/]  stop now, save, and quit", id="answer-stop")
+            yield Static("[b $primary]esc[/]  stay", id="answer-stay")
+
+    def action_answer(self, answer: Answer) -> None:
+        """Close with the answer."""
+        self.dismiss(answer)
+
+    def on_click(self, event: object) -> None:
+        """The answers can be clicked."""
+        widget = getattr(event, "widget", None)
+        if widget is not None and widget.id in ("answer-stop", "answer-stay"):
+            self.dismiss("stop" if widget.id == "answer-stop" else "stay")
+
+
+class LearningRateDialog(ModalScreen[float | None]):
+    """Asks for a learning rate above 0."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "cancel")]
+
+    def __init__(self, present: float | None) -> None:
+        super().__init__()
+        self._present = present
+
+    def compose(self) -> ComposeResult:
+        """A text field that starts with the present rate."""
+        with Vertical(classes="dialog"):
+            yield Static("Learning rate of the head", classes="heading")
+            yield Input(value=formats.lr(self._present) if self._present else "", placeholder="e.g. 3e-4")
+            yield Static("enter sets it, esc leaves it", id="hint")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Take a number above 0; say what is wrong with anything else."""
+        try:
+            value = float(event.value)
+        except ValueError:
+            value = 0.0
+        if 0 < value < float("inf"):
+            self.dismiss(value)
+        else:
+            self.query_one("#hint", Static).update(f"{event.value or 'nothing'}: expected a number above 0")
+
+    def action_close(self) -> None:
+        """Leave the rate as it is."""
+        self.dismiss(None)
+
+
+class HelpDialog(ModalScreen[None]):
+    """What works on the main screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "close", "close")]
+
+    def compose(self) -> ComposeResult:
+        """A line for each key."""
+        lines = [f"[b $primary]{action.shown:>6}[/]  {action.text}" for action in ACTIONS]
+        lines += [
+            "[b $primary] ↑ ↓  [/]  move in the layers   [b $primary]← →[/]  fold",
+            "[b $primary]   tab[/]  layers, plots, epochs",
+            "[b $primary]    ^p[/]  command palette",
+        ]
+        with Vertical(classes="dialog"):
+            yield Static("Keys", classes="heading")
+            yield Static("\n".join(lines))
+
+    def action_close(self) -> None:
+        """Back to the dashboard."""
+        self.dismiss(None)

@@ -1,0 +1,50 @@
+"""A widget that shows lines and sends to the terminal only those that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from fxtui.tui.glyphs import to_ascii
+from fxtui.tui.lines import ROLES, Line, fit
+
+
+class LineView(Widget):
+    """Shows the lines it is given. ``ascii_only`` replaces every sign by its plain twin."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"fx--{role}" for role in ROLES}
+
+    def __init__(self, *, id: str | None = None, ascii_only: bool = False) -> None:
+        super().__init__(id=id)
+        self._lines: list[Line] = []
+        self._ascii = ascii_only
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Show these lines from now on; what is the same as before is not drawn again."""
+        new = [self._prepared(line) for line in lines]
+        old, self._lines = self._lines, new
+        for y in range(max(len(old), len(new))):
+            before = old[y] if y < len(old) else None
+            if before != (new[y] if y < len(new) else None):
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def render_line(self, y: int) -> Strip:
+        """One line as the terminal gets it."""
+        base = self.rich_style
+        width = self.size.width
+        if y >= len(self._lines):
+            return Strip.blank(width, base)
+        segments = [Segment(text, self._style(role, base)) for text, role in fit(self._lines[y], width)]
+        return Strip(segments, width)
+
+    def _prepared(self, line: Line) -> Line:
+        return tuple((to_ascii(text), role) for text, role in line) if self._ascii else line
+
+    def _style(self, role: str, base: Style) -> Style:
+        return base + self.get_component_rich_style(f"fx--{role}", partial=True) if role else base

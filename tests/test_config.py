@@ -1,4 +1,4 @@
-"""The configuration: read, checked, overridden, written back; every mistake is one line that says what would be right."""
+"""The configuration: read, checked, overridden, written back; every mistake is one line."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_only_the_source_is_needed() -> None:
         ),
         (
             DIGITS + '[train]\nschedule = "x"\n',
-            "train.schedule = 'x': expected one of constant, cosine, onecycle",
+            "train.schedule = 'x': expected one of constant, cosine, onecycle, plateau",
         ),
         (
             DIGITS + '[train]\nprecision = "fp8"\n',

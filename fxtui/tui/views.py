@@ -275,9 +275,9 @@ def layer_lines(
     state: RunState, rows: Sequence[tuple[LayerRow, int, str]], width: int, cursor: int, ascii_only: bool
 ) -> list[Line]:
     """The visible layers. ``rows`` gives each with its depth and its fold mark; the frontier is drawn in its place."""
-    name = max(12, width - (52 if width >= 60 else 34 if width >= 44 else 26))
+    name = max(10, width - (56 if width >= 60 else 36 if width >= 44 else 26))
     columns = (
-        f"{'params':>8} {'lr':>7} {'grad':>7} {'upd/w':>7}" if width >= 44 else f"{'params':>8} {'lr':>7} {'upd/w':>7}"
+        f"{'params':>8} {'lr':>7} {'grad':>7} {'upd/w':>7}" if width >= 44 else f"{'params':>7} {'lr':>6} {'upd/w':>6}"
     )
     if width >= 60:
         columns += f"  {'mode':<5} {'output':<10}"
@@ -291,10 +291,11 @@ def layer_lines(
         label = row.path if depth == 0 else row.path.rpartition(".")[2]
         text = f"{'  ' * depth}{label}{' ' + fold if fold else ''}{' !' if row.fault else ''}"
         role = "warn" if row.fault else "strong" if row.trainable != "none" else ""
-        values = f"{formats.params(row.parameters):>8} {formats.lr(row.lr):>7} "
+        lr, ratio = formats.lr(row.lr), formats.lr(row.update_ratio)
         if width >= 44:
-            values += f"{_small(row.grad_norm):>7} "
-        values += f"{formats.lr(row.update_ratio):>7}"
+            values = f"{formats.params(row.parameters):>8} {lr:>7} {_small(row.grad_norm):>7} {ratio:>7}"
+        else:
+            values = f"{formats.params(row.parameters):>7} {lr:>6} {ratio:>6}"
         if width >= 60:
             output = formats.shape(row.output) if row.output else formats.NONE
             values += f"  {row.mode:<5} {output:<10}"

@@ -19,7 +19,7 @@ def find_head(model: nn.Module, name: str) -> str:
     for root in _USUAL:
         part = getattr(model, root, None)
         if isinstance(part, nn.Module) and (path := _last_classifier(part)) is not None:
-            return f"{root}.{path}" if path else root
+            return f"{root}.{path}" if path else str(root)
     linear = [path for path, module in model.named_modules() if isinstance(module, nn.Linear)]
     if linear:
         return linear[-1]
@@ -49,7 +49,7 @@ def replace_head(model: nn.Module, path: str, classes: int, seed: int) -> int:
 
 
 def _last_classifier(part: nn.Module) -> str | None:
-    found = None
+    found: str | None = None
     for path, module in part.named_modules():
         pointwise = isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1)
         if isinstance(module, nn.Linear) or pointwise:

@@ -14,7 +14,7 @@ from fxtui.advice.rules import advise
 from fxtui.run.state import RunState
 from fxtui.tui import views
 from fxtui.tui.actions import ACTIONS
-from fxtui.tui.lines import Line, Piece, fit, spread
+from fxtui.tui.lines import Line, Piece, fit, spread, width_of
 from fxtui.tui.widgets.layer_tree import LayerTree
 from fxtui.tui.widgets.line_view import LineView
 from fxtui.tui.widgets.panels import EpochPanel, HeaderPanel, LogPanel, Panel, PlotPanel
@@ -112,6 +112,8 @@ class MainScreen(Screen[None]):
             return found
 
         start, end = pieces(("start",)), pieces(("end",))
+        while start and width_of((*start, *end)) >= width:
+            del start[-2:]
         line = spread(tuple(start), tuple(end), width)
         self._places = _places(line)
         return line

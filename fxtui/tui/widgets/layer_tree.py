@@ -15,6 +15,8 @@ from fxtui.tui.widgets.panels import Panel
 
 # The heading and the column names.
 _FIXED_LINES = 2
+# Rows that stay in sight beyond the cursor.
+_CONTEXT = 3
 
 
 class LayerTree(Panel, can_focus=True):
@@ -70,7 +72,8 @@ class LayerTree(Panel, can_focus=True):
             rows.insert(first, None)
         room = max(1, height - _FIXED_LINES)
         line = rows.index(cursor) if cursor in rows else 0
-        self._top = max(min(self._top, line), line - room + 1, 0)
+        below = min(_CONTEXT, room // 2)
+        self._top = max(min(self._top, line - below), line - room + 1 + below, 0)
         self._top = min(self._top, max(0, len(body) - room))
         self._shown_rows = rows[self._top : self._top + room]
         self.show([heading, lines[0], *body[self._top : self._top + room]])

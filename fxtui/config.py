@@ -28,6 +28,9 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 class ConfigError(ValueError):
     """Bad input, said in one line for the user: what, where, and what would be right."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.splitlines()))
+
 
 class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass

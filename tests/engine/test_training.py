@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from fxtui.config import RunConfig, parse_config
 from fxtui.engine.backbones.load import load_model
 from fxtui.engine.checkpoint import load_checkpoint
+from fxtui.engine.cores import cpu_count
 from fxtui.engine.data.source import open_source
 from fxtui.engine.data.split import make_split
 from fxtui.engine.images import ImageRows, Normaliser
@@ -55,6 +56,8 @@ def pixels(images: ImageRows, rows: np.ndarray) -> torch.Tensor:
 
 def plain_losses(config: RunConfig, trainable: tuple[str, ...]) -> tuple[list[float], list[float], nn.Module]:
     """The loop one would have written: whole model, every image, every epoch. Losses by epoch, train and validation."""
+    # Sums over another number of threads round differently, and train-mode BatchNorm makes much of it.
+    torch.set_num_threads(cpu_count())
     images, model = rows_of(config)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(parameter.requires_grad or name.startswith(trainable or ("\0",)))

@@ -20,7 +20,7 @@ def find_head(model: nn.Module, name: str) -> str:
         part = getattr(model, root, None)
         if isinstance(part, nn.Module) and (path := _last_classifier(part)) is not None:
             return f"{root}.{path}" if path else str(root)
-    linear = [path for path, module in model.named_modules() if isinstance(module, nn.Linear)]
+    linear: list[str] = [path for path, module in model.named_modules() if isinstance(module, nn.Linear)]
     if linear:
         return linear[-1]
     raise ConfigError(f"model.backbone = '{name}': no classification layer found; expected a Linear, e.g. as its .fc")

@@ -21,6 +21,10 @@ def find_stages(model: nn.Module, head: str) -> tuple[str, ...]:
         largest = max(options, key=lambda path: _size(model, path, head))
         at = stages.index(largest)
         stages[at : at + 1] = _children(model, largest, head)
+    # A container that holds the head is no stage itself, but what stands beside the head in it is.
+    for path in [path for path in stages if head.startswith(path + ".")]:
+        at = stages.index(path)
+        stages[at : at + 1] = _children(model, path, head)
     return tuple(stages)
 
 

@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Callable
 
+from fxtui import formats as fmt
 from fxtui.run.events import Advice, EpochEnd, LayerRow
 from fxtui.run.state import RunState
 
@@ -129,7 +130,7 @@ def _stuck(state: RunState) -> Advice | None:
     if 1 - best.val_accuracy <= 2 * _noise(state, best.val_accuracy):
         return Advice(text=f"{text}, hardly more to gain than noise: stop (s)", key="s")
     if stage is not None:
-        price = f"+{_count(stage.parameters)} params" if stage.trainable == "none" else "the rest of it"
+        price = f"+{fmt.params(stage.parameters)} params" if stage.trainable == "none" else "the rest of it"
         return Advice(text=f"{text}: unfreeze {stage.path} (u)  {price}", key="u")
     if state.layers:
         return Advice(text=f"{text}, and every layer trains: stop (s)", key="s")
@@ -184,12 +185,3 @@ def _percent(state: RunState, epoch: EpochEnd) -> str:
 
 def _measured(state: RunState, epoch: EpochEnd) -> str:
     return f"val {_percent(state, epoch)}"
-
-
-def _count(parameters: int) -> str:
-    if parameters < 10_000:
-        return f"{parameters:,}"
-    for size, unit in ((1e9, "B"), (1e6, "M")):
-        if parameters >= size * 0.9995:
-            return f"{parameters / size:.3g}{unit}"
-    return f"{parameters / 1e3:.3g}k"

@@ -38,7 +38,7 @@ class Report:
         self.state.apply(event)
         match event:
             case ev.RunStarted():
-                return [_fact("run", f"{event.name}  in {self._run.path}")]
+                return [_fact("run", str(self._run.path))]
             case ev.DataReady():
                 return list(_data(event))
             case ev.ImagesSkipped():

@@ -71,8 +71,8 @@ class Predictor:
         except FileNotFoundError:
             raise ConfigError(f"IMAGE {path}: no such file") from None
         except (BrokenImageError, OSError) as error:
-            raise ConfigError(f"IMAGE {path}: not a readable image: {error}") from None
-        images = self._normalise(pixels[None])
+            raise ConfigError(f"IMAGE {path}: {error}") from None
+        images = self._normalise(pixels[None].copy())
         features, logits = self._run(images)
         row = logits[0].float()
         top = row.topk(min(_TOP, len(row)))

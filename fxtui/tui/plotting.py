@@ -195,6 +195,8 @@ def _ticks(low: float, high: float, count: int, spec: PlotSpec) -> list[float]:
 
 
 def _number(value: float) -> str:
+    if abs(value) < 1e-9:
+        return "0.0"
     return f"{value:.1f}" if value >= 0.995 else f"{value:.2g}" if value >= 0.0095 else f"{value:.0e}"
 
 

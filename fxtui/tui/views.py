@@ -58,6 +58,8 @@ def status_line(state: RunState, width: int, now: float) -> Line:
     part = state.batch.batch / state.batch.batches if state.batch and running else 0.0
     planned = max(state.epochs_planned, 1)
     left: list[Piece] = [*phase, ("   " if wide else "  ", "")]
+    if not state.epochs_planned:
+        return fit(tuple(phase), width)
     if wide:
         left.append(("epoch ", "muted"))
     left += [
@@ -275,12 +277,11 @@ def layer_lines(
     state: RunState, rows: Sequence[tuple[LayerRow, int, str]], width: int, cursor: int, ascii_only: bool
 ) -> list[Line]:
     """The visible layers. ``rows`` gives each with its depth and its fold mark; the frontier is drawn in its place."""
-    name = max(10, width - (56 if width >= 60 else 36 if width >= 44 else 26))
-    columns = (
-        f"{'params':>8} {'lr':>7} {'grad':>7} {'upd/w':>7}" if width >= 44 else f"{'params':>7} {'lr':>6} {'upd/w':>6}"
-    )
-    if width >= 60:
-        columns += f"  {'mode':<5} {'output':<10}"
+    roomy, detailed = width >= 44, width >= 56
+    name = max(10, width - (62 if width >= 76 else 43 if detailed else 36 if roomy else 26))
+    columns = f"{'params':>8} {'lr':>7} {'grad':>7} {'upd/w':>7}" if roomy else f"{'params':>7} {'lr':>6} {'upd/w':>6}"
+    columns += "  mode " if detailed else ""
+    columns += "  output" if width >= 76 else ""
     lines: list[Line] = [fit((("    " + "layer".ljust(name), "muted"), (columns, "muted")), width)]
     drawn = False
     for at, (row, depth, fold) in enumerate(rows):
@@ -292,13 +293,12 @@ def layer_lines(
         text = f"{'  ' * depth}{label}{' ' + fold if fold else ''}{' !' if row.fault else ''}"
         role = "warn" if row.fault else "strong" if row.trainable != "none" else ""
         lr, ratio = formats.lr(row.lr), formats.lr(row.update_ratio)
-        if width >= 44:
+        if roomy:
             values = f"{formats.params(row.parameters):>8} {lr:>7} {_small(row.grad_norm):>7} {ratio:>7}"
         else:
             values = f"{formats.params(row.parameters):>7} {lr:>6} {ratio:>6}"
-        if width >= 60:
-            output = formats.shape(row.output) if row.output else formats.NONE
-            values += f"  {row.mode:<5} {output:<10}"
+        values += f"  {row.mode:<5}" if detailed else ""
+        values += f"  {formats.shape(row.output) if row.output else formats.NONE}" if width >= 76 else ""
         line: Line = (
             (mark, "accent" if row.trainable != "none" else "muted"),
             (" " + text.ljust(name)[:name], role),

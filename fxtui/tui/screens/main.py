@@ -35,20 +35,23 @@ class MainScreen(Screen[None]):
         super().__init__()
         self._state = state
         self._ascii = ascii_only
+        self._header = HeaderPanel(id="header", ascii_only=ascii_only)
+        self._advice = LineView(id="advice", ascii_only=ascii_only)
+        self._key_line = LineView(id="keys", ascii_only=ascii_only)
         self._places: list[tuple[int, int, str]] = []
 
     def compose(self) -> ComposeResult:
         """All panels; the style sheet places them by the size of the terminal."""
         plain = self._ascii
-        yield HeaderPanel(id="header", ascii_only=plain)
+        yield self._header
         with Container(id="body"):
             yield PlotPanel("loss", id="loss", ascii_only=plain)
             yield PlotPanel("accuracy", id="accuracy", ascii_only=plain)
             yield LayerTree(id="layers", ascii_only=plain)
             yield EpochPanel(id="epochs", ascii_only=plain)
             yield LogPanel(id="log", ascii_only=plain)
-        yield LineView(id="advice", ascii_only=plain)
-        yield LineView(id="keys", ascii_only=plain)
+        yield self._advice
+        yield self._key_line
         yield LineView(id="too-small", ascii_only=plain)
 
     def on_mount(self) -> None:
@@ -78,15 +81,14 @@ class MainScreen(Screen[None]):
 
     def show_state(self, state: RunState, now: float | None) -> None:
         """Show a state; ``now`` in seconds since the epoch, None: as it was last."""
-        header = self.query_one(HeaderPanel)
-        header.now = header.now if now is None else now
+        self._header.now = self._header.now if now is None else now
         for panel in self.query(Panel):
             panel.update(state)
         width = self.size.width
         advice = advise(state)
         text, key = (advice.text, advice.key) if advice else ("", "")
-        self.query_one("#advice", LineView).show([views.advice_line(text, key, width)])
-        self.query_one("#keys", LineView).show([self._keys(state, width)])
+        self._advice.show([views.advice_line(text, key, width)])
+        self._key_line.show([self._keys(state, width)])
 
     def flip_log_scale(self) -> None:
         """Switch the loss axis between linear and logarithmic."""

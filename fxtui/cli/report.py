@@ -117,12 +117,12 @@ def ending(state: RunState, run: RunDirectory) -> list[Line]:
     if state.finished is None:
         return [_fact("interrupted", "it ended without a result", "yellow")]
     finished, lines = state.finished, []
-    parts = [finished.reason] if finished.reason else []
-    parts.append(f"{fmt.plural(len(state.epochs), 'epoch')} in {fmt.duration(state.elapsed)}")
+    parts = [f"{fmt.plural(len(state.epochs), 'epoch')} in {fmt.duration(state.elapsed)}"]
     if finished.best:
         parts.insert(0, f"best val {fmt.accuracy(finished.best.val_accuracy)} at epoch {finished.best.epoch}")
+    text = "; ".join(filter(None, (finished.reason, ", ".join(parts))))
     style = {"finished": "bold green", "stopped": "bold yellow", "failed": "bold red"}[finished.status]
-    lines.append(_fact(finished.status, ", ".join(parts), style))
+    lines.append(_fact(finished.status, text, style))
     if state.checkpoints:
         kept = ", ".join(f"{kind} (epoch {saved.epoch})" for kind, saved in sorted(state.checkpoints.items()))
         lines.append(_fact("saved", f"{run.checkpoints}: {kept}"))

@@ -160,11 +160,9 @@ def test_a_killed_run_leaves_a_journal_and_a_whole_checkpoint(tmp_path: Path) ->
 
 def test_layers_of_a_configuration() -> None:
     done = fxtui("layers", "configs/resnet18.toml", "--set", "model.weights=none", "--json")
-    if "--set" in done.stderr:
-        done = fxtui("layers", "configs/demo.toml", "--json")
     rows = events_of(done.stdout)
-    trains = [row["path"] for row in rows if row.get("trainable") == "all"]
-    assert len(trains) == 1
+    assert [row["path"] for row in rows if row.get("trainable") == "all"] == ["fc"]
+    assert rows[-1]["trainable_parameters"] == 5130
 
 
 def test_doctor_and_help_answer() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,7 @@ def test_look(
     snap_compare: Any, monkeypatch: pytest.MonkeyPatch, name: str, size: Any, events: Any, options: Any
 ) -> None:
     monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
     app, _ = made(events(), **options)
 
     async def before(pilot: Pilot[int]) -> None:

@@ -1,0 +1,227 @@
+"""Advice: what is said of a run, what is not, and that noise is never called a change."""
+
+from __future__ import annotations
+
+import pytest
+
+from fxtui.advice.rules import RULES, advise, next_stage, standard_error, stuck_epochs
+from fxtui.run import events as ev
+from fxtui.run.state import RunState, fold
+from tests.run.samples import STAGES, epoch, figures, layers, opening, stamped, trained, unfreezing, whole_run
+
+
+def state_of(*events: ev.Event, planned: int = 30) -> RunState:
+    """A run of a ResNet-18 on 200 validation images, with these events after its opening."""
+    return fold(stamped([*opening(planned), *events]))
+
+
+def epochs(*accuracies: float, **every: float) -> list[ev.EpochEnd]:
+    """Epochs with these validation accuracies; the best so far are marked."""
+    return [
+        epoch(n, val, best=val > max(accuracies[: n - 1], default=-1.0), **every)
+        for n, val in enumerate(accuracies, start=1)
+    ]
+
+
+def unfrozen_after(number: int) -> list[ev.Event]:
+    """layer4 begins to train right after an epoch, whose last batch has been told."""
+    return [trained(number, 0.9)[1], unfreezing(number)]
+
+
+def said(state: RunState) -> str:
+    """The advice's text, empty for none."""
+    advice = advise(state)
+    return advice.text if advice else ""
+
+
+def test_stuck_validation_says_which_stage_to_unfreeze_and_its_price() -> None:
+    advice = advise(state_of(*epochs(0.8, 0.90, 0.935, 0.93, 0.935, 0.935)))
+    assert advice is not None
+    assert advice.key == "u"
+    assert advice.text == (
+        "validation stuck at 93.5% ±1.7 for 3 epochs, train 94.5%: unfreeze layer4 (u)  +8.39M params"
+    )
+
+
+def test_three_epochs_are_the_patience() -> None:
+    assert stuck_epochs(state_of(*epochs(0.8, 0.92, 0.92, 0.92))) == 2
+    assert "stuck" not in said(state_of(*epochs(0.8, 0.92, 0.92, 0.92)))
+    assert "stuck" in said(state_of(*epochs(0.8, 0.92, 0.92, 0.92, 0.92)))
+
+
+def test_a_gain_below_the_standard_error_is_no_gain() -> None:
+    small, real = 0.92 + 0.018, 0.92 + 0.025
+    assert standard_error(0.92, 200) == pytest.approx(0.0192, abs=1e-4)
+    assert stuck_epochs(state_of(*epochs(0.8, 0.92, small, small, small))) == 3
+    assert stuck_epochs(state_of(*epochs(0.8, 0.92, 0.92, 0.92, real))) == 0
+
+
+def test_small_gains_that_add_up_to_a_real_one_count() -> None:
+    assert stuck_epochs(state_of(*epochs(0.80, 0.82, 0.84, 0.86, 0.88))) <= 1
+
+
+def test_with_few_images_only_large_changes_are_real() -> None:
+    few = ev.DataReady(source="s", classes=("a", "b"), train=8, val=16, train_per_class=(4, 4), val_per_class=(8, 8))
+    state = state_of(few, *epochs(0.75, 0.8125, 0.8125, 0.8125))
+    assert stuck_epochs(state) == 3
+    assert standard_error(0.75, 16) > 0.1
+
+
+def test_the_next_stage_is_the_deepest_that_does_not_wholly_train() -> None:
+    state = state_of(layers("layer4"))
+    stage = next_stage(state)
+    assert stage is not None
+    assert stage.path == "layer3"
+    assert next_stage(state_of(layers(*STAGES))) is None
+    assert next_stage(RunState()) is None
+
+
+def test_a_stage_that_trains_in_part_is_the_next() -> None:
+    rows = layers().rows
+    mixed = [ev.LayerRow(**{**_fields(row), "trainable": "some"}) if row.path == "layer4" else row for row in rows]
+    table = ev.Layers(rows=tuple(mixed), parameters=1, trainable_parameters=1)
+    text = said(state_of(table, *epochs(0.8, 0.9, 0.9, 0.9, 0.9)))
+    assert text.endswith("unfreeze layer4 (u)  the rest of it")
+
+
+def test_stuck_with_everything_training_says_stop() -> None:
+    advice = advise(state_of(layers(*STAGES), *epochs(0.8, 0.9, 0.9, 0.9, 0.9)))
+    assert advice is not None
+    assert advice.key == "s"
+    assert "every layer trains: stop (s)" in advice.text
+
+
+def test_stuck_where_no_more_can_be_gained_says_stop_not_unfreeze() -> None:
+    advice = advise(state_of(*epochs(0.9, 0.99, 0.99, 0.99, 0.99)))
+    assert advice is not None
+    assert advice.key == "s"
+    assert "hardly more to gain than noise" in advice.text
+
+
+def test_patience_starts_anew_after_a_change_of_freezing() -> None:
+    before = epochs(0.8, 0.92, 0.92, 0.92, 0.92)
+    state = state_of(*before, *unfrozen_after(5), epoch(6, 0.92), epoch(7, 0.92))
+    assert stuck_epochs(state) == 1
+    assert "stuck" not in said(state)
+
+
+def test_a_change_that_really_hurts_says_undo() -> None:
+    hurt = state_of(*epochs(0.8, 0.92), *unfrozen_after(2), epoch(3, 0.85), epoch(4, 0.88))
+    advice = advise(hurt)
+    assert advice is not None
+    assert advice.key == "z"
+    assert advice.text == "validation fell from 92.0% to 88.0% since the layers that train changed: undo (z)"
+    noise = state_of(*epochs(0.8, 0.92), *unfrozen_after(2), epoch(3, 0.85), epoch(4, 0.91))
+    assert "undo" not in said(noise)
+
+
+def test_one_epoch_after_a_change_is_too_early_to_undo_it() -> None:
+    assert "undo" not in said(state_of(*epochs(0.8, 0.92), *unfrozen_after(2), epoch(3, 0.70)))
+
+
+def test_rising_training_loss_says_lower_the_rate() -> None:
+    events = [epoch(n, 0.9, train_loss=loss) for n, loss in ((1, 0.40), (2, 0.45), (3, 0.60))]
+    advice = advise(state_of(*events))
+    assert advice is not None
+    assert advice.key == "l"
+    assert advice.text == "training loss rises for 2 epochs, 0.4000 to 0.6000: lower the learning rate (l)"
+
+
+@pytest.mark.parametrize("losses", [(0.40, 0.401, 0.402), (0.40, 0.60, 0.59), (0.60, 0.45, 0.60)])
+def test_a_loss_that_rises_little_or_not_steadily_is_let_be(losses: tuple[float, ...]) -> None:
+    events = [epoch(n, 0.9, train_loss=loss) for n, loss in enumerate(losses, start=1)]
+    assert "learning rate" not in said(state_of(*events))
+
+
+def drifting(val: float = 0.9) -> list[ev.EpochEnd]:
+    """Training goes on falling while validation loss rises for three epochs."""
+    return [
+        epoch(n, 0.9 if n == 1 else val, train=0.9 + n / 50, train_loss=0.4 / n, val_loss=0.3 + n / 20)
+        for n in range(1, 5)
+    ]
+
+
+def test_drifting_apart_says_stop() -> None:
+    advice = advise(state_of(*drifting()))
+    assert advice is not None
+    assert advice.key == "s"
+    assert advice.text == "validation loss rises for 3 epochs, 0.3500 to 0.5000, while train reaches 98.0%: stop (s)"
+
+
+def test_drifting_apart_with_unfrozen_layers_offers_freezing_too() -> None:
+    assert said(state_of(layers("layer4"), *drifting())).endswith("stop (s) or freeze all but the head (f)")
+
+
+def test_a_rising_validation_loss_with_a_real_gain_in_accuracy_is_no_drift() -> None:
+    assert "validation loss" not in said(state_of(*drifting(val=0.96)))
+
+
+def test_still_gaining_at_the_end_says_more_epochs() -> None:
+    gaining = epochs(0.6, 0.7, 0.8, 0.88)
+    advice = advise(state_of(*gaining, planned=5))
+    assert advice is not None
+    assert advice.key == "+"
+    assert advice.text == "validation gained 18.0 points in 2 epochs and 5 are planned: more epochs (+)"
+    assert advise(state_of(*gaining, planned=30)) is None
+    assert "more epochs" not in said(state_of(*epochs(0.86, 0.89, 0.88, 0.90), planned=5))
+
+
+def test_while_extracting_it_says_what_happens() -> None:
+    state = fold(stamped([*opening()[:6], ev.ExtractionProgress(done=64, total=1000, images_per_s=99.0)]))
+    assert said(state) == (
+        "every image runs through the frozen layers once; epochs then read 512 features from the cache"
+    )
+    state.apply(layers("layer4"))
+    assert said(state).endswith("epochs then read the result from the cache")
+
+
+def test_paused_says_how_to_go_on() -> None:
+    advice = advise(state_of(*epochs(0.8), ev.RunPaused(epoch=1, step=25)))
+    assert advice is not None
+    assert advice.key == "p"
+
+
+def test_a_run_that_has_just_begun_to_train_needs_no_advice() -> None:
+    assert advise(RunState()) is None
+    assert advise(state_of()) is None
+    assert advise(state_of(*epochs(0.8, 0.9))) is None
+
+
+def test_the_end_names_the_best_epoch_with_its_noise_and_how_to_predict() -> None:
+    assert said(fold(whole_run())) == "best is epoch 3, val 93.0% ±1.8: fxtui predict digits-demo IMAGE"
+
+
+def test_a_failure_says_what_is_kept() -> None:
+    best = epoch(1, 0.9, best=True)
+    failed = ev.RunFinished(
+        status="failed", best=figures(best), final=None, timings={}, reason="loss is NaN at step 32"
+    )
+    assert said(state_of(best, failed)) == "loss is NaN at step 32: kept is epoch 1, val 90.0% ±2.1"
+    assert said(state_of(failed)) == "loss is NaN at step 32: nothing was saved"
+
+
+def test_an_ended_run_is_given_no_advice_on_training() -> None:
+    stuck = epochs(0.8, 0.9, 0.9, 0.9, 0.9)
+    end = ev.RunFinished(status="stopped", best=figures(stuck[1]), final=figures(stuck[4]), timings={})
+    advice = advise(state_of(*stuck, end))
+    assert advice is not None
+    assert advice.key == ""
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("images", [0, 1, 10_000])
+def test_the_standard_error_is_never_zero_and_never_above_a_half(accuracy: float, images: int) -> None:
+    assert 0 < standard_error(accuracy, images) <= 0.5
+
+
+def test_every_rule_is_silent_or_speaks_on_every_moment_of_a_run() -> None:
+    state = RunState()
+    for event in whole_run():
+        state.apply(event)
+        for rule in RULES:
+            advice = rule(state)
+            assert advice is None or (advice.text and "\n" not in advice.text)
+
+
+def _fields(row: ev.LayerRow) -> dict[str, object]:
+    return {name: getattr(row, name) for name in row.__struct_fields__}

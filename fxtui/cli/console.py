@@ -10,9 +10,15 @@ from rich.text import Text
 from fxtui.cli.streams import discard_stdout
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave the error to the caller: Rich would end the process, and with it the training."""
+        raise
+
+
 def make_console() -> Console:
     """A console on standard output. NO_COLOR and TERM=dumb are Rich's to honour."""
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return _Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 class SteadyConsole:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,18 +73,17 @@ class Report:
 
 def epoch_row(epoch: ev.EpochEnd) -> str:
     """One line of the epoch table, under `EPOCH_HEADING`."""
-    seconds = f"{epoch.seconds:.2f}" if epoch.seconds < 9.995 else f"{epoch.seconds:.1f}"
     cells = (
         f"{epoch.epoch:>5}",
-        f"{fmt.loss(epoch.train_loss):>7}",
-        f"{fmt.loss(epoch.val_loss):>10}",
-        f"{fmt.accuracy(epoch.train_accuracy):>10}",
-        f"{fmt.accuracy(epoch.val_accuracy):>9}",
-        f"{fmt.lr(epoch.lr):>7}",
-        f"{seconds:>6}",
-        f"  {epoch.observation}",
+        f"{_number(epoch.train_loss, 4):>6}",
+        f"{_number(epoch.val_loss, 4):>9}",
+        f"{fmt.accuracy(epoch.train_accuracy):>9}",
+        f"{fmt.accuracy(epoch.val_accuracy):>8}",
+        f"{fmt.lr(epoch.lr):>6}",
+        f"{_number(epoch.seconds, 2):>5}",
+        f" {epoch.observation}",
     )
-    return "".join(cells).rstrip()
+    return " ".join(cells).rstrip()
 
 
 def trains(state: RunState) -> str:
@@ -134,6 +134,14 @@ def ending(state: RunState, run: RunDirectory) -> list[Line]:
 def reference(run: RunDirectory) -> str:
     """What a user types to mean this run."""
     return run.name if run.path.parent == DEFAULT_RUNS else str(Path(run.path))
+
+
+def _number(value: float, decimals: int) -> str:
+    """A figure of constant width: each digit before the point more takes one behind it away."""
+    if not math.isfinite(value):
+        return fmt.NONE
+    digits = len(f"{abs(value):.0f}") - 1
+    return f"{value:.{decimals - digits}f}" if digits <= decimals else f"{value:.1e}"
 
 
 def _data(event: ev.DataReady) -> Iterator[Line]:

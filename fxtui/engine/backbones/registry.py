@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +18,8 @@ from torchvision.models import WeightsEnum
 from fxtui.config import ConfigError
 from fxtui.engine.backbones.check import LITE0
 from fxtui.engine.data.preprocess import Preprocessing
+from fxtui.engine.network import short_timeout
 
-_CONNECT_SECONDS = 10.0
 _IMAGENET = Preprocessing(256, 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _WITH_AUXILIARY = ("googlenet", "inception_v3")
 
@@ -88,7 +87,7 @@ def fetch(weights: WeightsEnum) -> dict[str, torch.Tensor]:
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     path = folder / url.rpartition("/")[2]
     try:
-        with _short_timeout():
+        with short_timeout():
             tensors: dict[str, torch.Tensor] = weights.get_state_dict(
                 progress=False, check_hash=True, weights_only=True
             )
@@ -148,13 +147,3 @@ def _working_directory_importable() -> Iterator[None]:
         yield
     finally:
         sys.path.remove(here)
-
-
-@contextlib.contextmanager
-def _short_timeout() -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_CONNECT_SECONDS)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

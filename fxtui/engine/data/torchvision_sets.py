@@ -8,7 +8,6 @@ import hashlib
 import inspect
 import io
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ from PIL import Image
 
 from fxtui.config import ConfigError
 from fxtui.engine.data.decode import BrokenImageError
+from fxtui.engine.network import short_timeout
 from fxtui.run.events import SkippedFile
 
-_CONNECT_SECONDS = 10.0
 # How each data set is asked for its training and its validation part.
 _BY_FLAG: dict[str, tuple[dict[str, Any], dict[str, Any]]] = dict.fromkeys(
     ("CIFAR10", "CIFAR100", "MNIST", "FashionMNIST", "KMNIST", "QMNIST"), ({"train": True}, {"train": False})
@@ -129,7 +128,7 @@ def _open(kind: Any, name: str, part: dict[str, Any]) -> Any:
         return kind(root, **part, **({"download": False} if downloads else {}))
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with _quiet(), _short_timeout():
+        with _quiet(), short_timeout():
             return kind(root, **part, **({"download": True} if downloads else {}))
     except ImportError as error:
         raise ConfigError(f"{where}: needs another package: {error}") from None
@@ -158,13 +157,3 @@ def _quiet() -> Iterator[None]:
     """torchvision prints while it downloads; a dashboard or a JSON stream has no use for that."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         yield
-
-
-@contextlib.contextmanager
-def _short_timeout() -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_CONNECT_SECONDS)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

@@ -43,7 +43,9 @@ def check_without_torch(config: RunConfig) -> ImageSource | None:
     from fxtui.engine.data.source import needs_torch, open_source
 
     check_model_name(config.model)
-    return None if needs_torch(config.data) else open_source(config.data)
+    # The embedded digits cannot be wrong, and loading them would hold up the first paint.
+    later = needs_torch(config.data) or config.data.source == "digits"
+    return None if later else open_source(config.data)
 
 
 def new_session(config: RunConfig, runs: Path) -> LocalSession:

@@ -17,7 +17,8 @@ import msgspec
 import tomli_w
 from msgspec import Struct
 
-Augment = Literal["none", "light", "strong"]
+# Augmented views are yet to come; until then a configuration that asks for them is refused, not ignored.
+Augment = Literal["none"]
 BatchNormMode = Literal["follow", "frozen", "live"]
 Optimizer = Literal["adamw", "adam", "sgd"]
 Schedule = Literal["constant", "cosine", "onecycle", "plateau"]

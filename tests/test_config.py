@@ -99,7 +99,7 @@ def test_only_the_source_is_needed() -> None:
             "data.image_size = 4: expected 8 to 4096 pixels, or 0 for the weights' own size",
         ),
         (DIGITS + "batch_size = 0\n", "data.batch_size = 0: expected 1 to 65536"),
-        (DIGITS + 'augment = "heavy"\n', "data.augment = 'heavy': expected one of none, light, strong"),
+        (DIGITS + 'augment = "heavy"\n', "data.augment = 'heavy': expected one of none"),
         ('[data]\nsource = ""\n', "data.source = '': expected digits, a folder, a .csv or torchvision:NAME"),
         ("[data]\nsource = 3\n", "data.source = 3: expected text in quotes"),
         ('device = "tpu"\n' + DIGITS, "device = 'tpu': expected auto, cpu, cuda, cuda:N or mps"),

@@ -28,9 +28,8 @@ def captured_output(sink: Callable[[str], None]) -> Iterator[None]:
     os.dup2(writing, 1)
     os.dup2(writing, 2)
     os.close(writing)
-    printed = io.TextIOWrapper(
-        os.fdopen(os.dup(1), "wb", buffering=0), encoding="utf-8", errors="replace", write_through=True
-    )
+    # By line: two threads that print at once must not share one.
+    printed = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8", errors="replace")
     sys.stdout = sys.stderr = printed
     sys.__stdout__ = sys.__stderr__ = screen  # type: ignore[misc]  # Textual reads these when it starts its driver
     try:

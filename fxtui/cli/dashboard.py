@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from fxtui.cli.capture import captured_output
@@ -28,7 +29,16 @@ def follow_in_dashboard(session: LocalSession) -> int:
         session.link.emit(Output(text=text))
 
     with captured_output(keep):
-        status = DashboardApp(session, ascii_only=prefers_ascii(), on_ready=session.start).run() or 0
+        captured = sys.stdout
+
+        def start() -> None:
+            # Textual puts streams of its own in place, which swallow what is printed.
+            sys.stdout = sys.stderr = captured
+            session.start()
+
+        status = DashboardApp(session, ascii_only=prefers_ascii(), on_ready=start).run() or 0
+        # A dying shell hangs up once more after the terminal has.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     out = SteadyConsole()
     _wait(session, out)
     if not session.run.journal.stat().st_size:

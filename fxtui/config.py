@@ -258,6 +258,8 @@ def _value_at(tree: Any, path: str) -> Any:
     for part in filter(None, re.split(r"[.\[\]]", path)):
         if isinstance(node, dict) and part in node:
             node = node[part]
+        elif isinstance(node, list) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
         else:
             break
     return node

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
+from contextlib import ExitStack
 
 from fxtui.cli.capture import captured_output
 from fxtui.cli.console import SteadyConsole
@@ -13,7 +13,7 @@ from fxtui.cli.interrupts import Interrupts
 from fxtui.cli.report import ending
 from fxtui.cli.start import discard
 from fxtui.cli.streams import complain
-from fxtui.run.events import Output
+from fxtui.run.events import Output, Warning
 from fxtui.run.session import LocalSession
 
 _POLL_SECONDS = 0.2
@@ -28,19 +28,20 @@ def follow_in_dashboard(session: LocalSession) -> int:
     def keep(text: str) -> None:
         session.link.emit(Output(text=text))
 
-    with captured_output(keep):
-        captured = sys.stdout
-
-        def start() -> None:
-            # Textual puts streams of its own in place, which swallow what is printed.
-            sys.stdout = sys.stderr = captured
-            session.start()
-
-        status = DashboardApp(session, ascii_only=prefers_ascii(), on_ready=start).run() or 0
-        # A dying shell hangs up once more after the terminal has.
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     out = SteadyConsole()
-    _wait(session, out)
+    with ExitStack() as rest:
+        with captured_output(keep):
+            captured = sys.stdout
+
+            def start() -> None:
+                # Textual puts streams of its own in place, which swallow what is printed.
+                sys.stdout = sys.stderr = captured
+                session.start()
+
+            status = DashboardApp(session, ascii_only=prefers_ascii(), on_ready=start).run() or 0
+            # At once: Textual's loop leaves signals deadly behind, and a dying shell hangs up a second time.
+            interrupts = rest.enter_context(Interrupts(session))
+        _wait(session, interrupts, out)
     if not session.run.journal.stat().st_size:
         discard(session.run)
         return status
@@ -58,12 +59,12 @@ def prefers_ascii() -> bool:
     return encoding != "utf8" or os.environ.get("TERM", "") in _PLAIN_TERMINALS
 
 
-def _wait(session: LocalSession, out: SteadyConsole) -> None:
+def _wait(session: LocalSession, interrupts: Interrupts, out: SteadyConsole) -> None:
     if not session.alive:
         return
+    session.link.emit(Warning(text="the dashboard is closed, training goes on"))
     out.print(f"training goes on: {session.run.name}; ctrl+c stops and saves")
-    with Interrupts(session) as interrupts:
-        while session.alive:
-            session.join(_POLL_SECONDS)
-            if text := interrupts.news():
-                complain(text)
+    while session.alive:
+        session.join(_POLL_SECONDS)
+        if text := interrupts.news():
+            complain(text)

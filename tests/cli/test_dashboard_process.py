@@ -12,7 +12,7 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -88,6 +88,14 @@ class Terminal:
         return bool(data)
 
 
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another process does."""
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 @contextlib.contextmanager
 def terminal(what: str, runs: Path) -> Iterator[Terminal]:
     opened = Terminal(what, runs)
@@ -120,13 +128,11 @@ def test_a_run_goes_on_when_its_terminal_is_gone_and_can_be_stopped(tmp_path: Pa
     with terminal("waits", tmp_path) as shown:
         shown.wait_for(b"90.0%")
         shown.hang_up()
+        journal = RunStore(tmp_path).find("last").journal
+        until(lambda: "the dashboard is closed" in journal.read_text())
         # As a shell does that dies with its terminal.
         os.kill(shown.pid, signal.SIGHUP)
-        time.sleep(0.5)
-        assert RunStore(tmp_path).find("last").is_locked()
-        for _ in range(2):
-            os.kill(shown.pid, signal.SIGTERM)
-            time.sleep(0.2)
+        os.kill(shown.pid, signal.SIGTERM)
         assert shown.exit_status() == 130
     assert RunStore(tmp_path).find("last").load_state().phase == "stopped"
 

@@ -6,14 +6,14 @@ import contextlib
 import socket
 from collections.abc import Iterator
 
-_CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 10.0
 
 
 @contextlib.contextmanager
 def short_timeout() -> Iterator[None]:
     """Connections opened inside give up after ten seconds without an answer."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_CONNECT_SECONDS)
+    socket.setdefaulttimeout(CONNECT_SECONDS)
     try:
         yield
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from msgspec import Struct, structs
+from msgspec import Struct
 from torch import Tensor, nn
 
 from fxtui.config import ConfigError
@@ -47,11 +47,15 @@ class Predictor:
         self._device = resolve_device(device)
         self._kind = "best" if has_checkpoint(run, "best") else "last"
         tensors, _, self._info = load_checkpoint(run, self._kind)
+        model = run.load_config().model
         # The checkpoint holds every tensor, so the pretrained weights are not needed, nor a network to fetch them.
-        model = structs.replace(run.load_config().model, weights="none")
-        loaded = load_model(model, len(self._info.classes), seed=0)
+        loaded = load_model(model, len(self._info.classes), seed=0, read_weights=False)
+        # The model's own mapping carries the versions of its modules, without which MNASNet loads nothing.
+        state = loaded.module.state_dict()
+        state.clear()
+        state.update(tensors)
         try:
-            loaded.module.load_state_dict(tensors)
+            loaded.module.load_state_dict(state)
         except RuntimeError as error:
             first = str(error).splitlines()[0]
             raise ConfigError(f"RUN {run.name}: its checkpoint does not fit {model.backbone}: {first}") from None

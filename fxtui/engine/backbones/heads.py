@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import fx, nn
 
 from fxtui.config import ConfigError
+from fxtui.engine.tracing import UntraceableError, trace
 
 _USUAL = ("fc", "head", "heads", "classifier", "last_linear", "output")
 
 
 def find_head(model: nn.Module, name: str) -> str:
-    """The module path of the classification layer: the last Linear or 1 x 1 convolution of what is usually the head.
+    """The module path of the classification layer: a Linear or 1 x 1 convolution that gives the model's output.
+
+    The last such layer under a usual name, if it is the last Linear of the model as well; where the two differ, the
+    model is traced and its output followed back.
 
     Raises:
         ConfigError: there is none.
     """
-    for root in _USUAL:
-        part = getattr(model, root, None)
-        if isinstance(part, nn.Module) and (path := _last_classifier(part)) is not None:
-            return f"{root}.{path}" if path else str(root)
-    linear: list[str] = [path for path, module in model.named_modules() if isinstance(module, nn.Linear)]
-    if linear:
-        return linear[-1]
-    raise ConfigError(f"model.backbone = '{name}': no classification layer found; expected a Linear, e.g. as its .fc")
+    usual, last = _usual_head(model), _last_linear(model)
+    if usual is not None and last in (usual, None):
+        return usual
+    try:
+        found = _behind_output(model)
+    except UntraceableError:
+        found = usual or last
+    if found is None:
+        raise ConfigError(
+            f"model.backbone = '{name}': no classification layer found; end it in a Linear, e.g. as its .fc"
+        )
+    return found
 
 
 def replace_head(model: nn.Module, path: str, classes: int, seed: int) -> int:
@@ -33,7 +41,8 @@ def replace_head(model: nn.Module, path: str, classes: int, seed: int) -> int:
     """
     old = model.get_submodule(path)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # Not torch.manual_seed, which would seed the accelerators as well.
+        torch.default_generator.manual_seed(seed)
         if isinstance(old, nn.Linear):
             new: nn.Module = nn.Linear(old.in_features, classes, bias=old.bias is not None)
             width = old.in_features
@@ -48,10 +57,37 @@ def replace_head(model: nn.Module, path: str, classes: int, seed: int) -> int:
     return width
 
 
-def _last_classifier(part: nn.Module) -> str | None:
-    found: str | None = None
-    for path, module in part.named_modules():
-        pointwise = isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1)
-        if isinstance(module, nn.Linear) or pointwise:
-            found = str(path)
-    return found
+def _usual_head(model: nn.Module) -> str | None:
+    for root in _USUAL:
+        part = getattr(model, root, None)
+        if isinstance(part, nn.Module):
+            inside = [path for path, module in part.named_modules() if _classifies(module)]
+            if inside:
+                return f"{root}.{inside[-1]}" if inside[-1] else root
+    return None
+
+
+def _last_linear(model: nn.Module) -> str | None:
+    linear = [path for path, module in model.named_modules() if path and isinstance(module, nn.Linear)]
+    return linear[-1] if linear else None
+
+
+def _behind_output(model: nn.Module) -> str | None:
+    """The layer whose result the model returns, but for pooling, reshaping, dropout and activations after it."""
+    graph = trace(model).graph
+    node = next(node for node in graph.nodes if node.op == "output")
+    while len(node.all_input_nodes) == 1:
+        node = node.all_input_nodes[0]
+        if node.op == "call_module":
+            module = model.get_submodule(str(node.target))
+            if _classifies(module):
+                return str(node.target)
+            if any(True for _ in module.parameters()):
+                return None
+        elif not isinstance(node, fx.Node) or node.op not in ("call_function", "call_method"):
+            return None
+    return None
+
+
+def _classifies(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1))

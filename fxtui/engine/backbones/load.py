@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from msgspec import structs
+from torch import nn
 
 from fxtui.config import ConfigError, ModelConfig
 from fxtui.engine.backbones import lite0
 from fxtui.engine.backbones.check import LITE0, check_model_name, is_weights_file
+from fxtui.engine.backbones.download import published_file
 from fxtui.engine.backbones.heads import find_head, replace_head
 from fxtui.engine.backbones.registry import (
     build_from_factory,
     build_torchvision,
     check_known,
-    fetch,
     find_weights,
     preprocessing_of,
 )
@@ -43,71 +45,71 @@ class LoadedModel:
     weights: WeightsReport
 
 
-def load_model(model: ModelConfig, classes: int, seed: int) -> LoadedModel:
+def load_model(model: ModelConfig, classes: int, seed: int, *, read_weights: bool = True) -> LoadedModel:
     """Build a backbone, load its weights, freeze it, and give it a head for ``classes``.
 
     Random weights, the head's and those of ``weights = "none"``, depend on ``seed`` alone; the global random state is
-    left as it was.
+    left as it was. ``read_weights`` False builds the same network without reading a file, for a checkpoint's tensors.
 
     Raises:
         ConfigError: there is no such backbone, or its weights cannot be had.
     """
-    check_model_name(model)
+    if read_weights:
+        check_model_name(model)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module, preprocessing, report = _build(model)
+        # Not torch.manual_seed, which would seed the accelerators as well.
+        torch.default_generator.manual_seed(seed)
+        backbone = _build(model)
+    module = backbone.module
     head = find_head(module, model.backbone)
-    if is_weights_file(model.weights):
-        report = load_weights_file(module, Path(model.weights).expanduser(), head)
+    report = WeightsReport(source=backbone.source, loaded=0, total=_count(module, head))
+    if backbone.source != "none" and backbone.file is None:
+        report = structs.replace(report, loaded=report.total)
+    if read_weights and backbone.file is not None:
+        file = backbone.file()
+        report = load_weights_file(module, file, head, model.backbone, model.weights, backbone.source)
     module.requires_grad_(False)
     stages = find_stages(module, head)
     features = replace_head(module, head, classes, seed)
-    return LoadedModel(model.backbone, module, head, features, stages, preprocessing, report)
+    return LoadedModel(model.backbone, module, head, features, stages, backbone.preprocessing, report)
 
 
-def _build(model: ModelConfig) -> tuple[nn.Module, Preprocessing, WeightsReport]:
+@dataclass(frozen=True)
+class _Backbone:
+    """A model with its first head. ``file`` finds the file of its weights; None: it has the weights it will have."""
+
+    module: nn.Module
+    preprocessing: Preprocessing
+    source: str
+    file: Callable[[], Path] | None = None
+
+
+def _build(model: ModelConfig) -> _Backbone:
     name, weights = model.backbone, model.weights
     from_file = is_weights_file(weights)
+    own: Callable[[], Path] | None = (lambda: Path(weights).expanduser()) if from_file else None
+    source = weights if from_file else "none"
     if ":" in name:
         if weights not in ("default", "none") and not from_file:
             raise ConfigError(
                 f"model.weights = '{weights}': a factory brings its own; expected default, none or a file"
             )
         module, preprocessing = build_from_factory(name)
-        return module, preprocessing, _report("none" if weights == "none" else "the factory", len(module.state_dict()))
+        return _Backbone(module, preprocessing, "the factory" if weights == "default" else source, own)
     check_known(name)
     if name == LITE0:
         if weights not in ("default", "none") and not from_file:
             raise ConfigError(f"model.weights = '{weights}': not of {name}; expected default, none or a file")
-        network = lite0.build()
-        if weights != "default":
-            return network, lite0.PREPROCESSING, _report("none", len(network.state_dict()))
-        count = lite0.load_weights(network)
-        return network, lite0.PREPROCESSING, WeightsReport(source="ImageNet (embedded)", loaded=count, total=count)
-    if from_file:
-        module = build_torchvision(name, initialise=True)
-        return module, preprocessing_of(find_weights(name, "default")), _report("none", 0)
-    kind = find_weights(name, weights)
-    if weights == "none":
-        module = build_torchvision(name, initialise=True)
-        return module, preprocessing_of(kind), _report("none", len(module.state_dict()))
-    tensors = fetch(kind)
-    module = build_torchvision(name, initialise=False)
-    return module, preprocessing_of(kind), _load(module, tensors, kind.name)
+        if weights == "default":
+            return _Backbone(lite0.build(), lite0.PREPROCESSING, "ImageNet (embedded)", lite0.weights_file)
+        return _Backbone(lite0.build(), lite0.PREPROCESSING, source, own)
+    kind = find_weights(name, "default" if from_file else weights)
+    preprocessing = preprocessing_of(kind)
+    if from_file or weights == "none":
+        return _Backbone(build_torchvision(name, kind, initialise=True), preprocessing, source, own)
+    network = build_torchvision(name, kind, initialise=False)
+    return _Backbone(network, preprocessing, kind.name, lambda: published_file(str(kind.url), weights))
 
 
-def _load(module: nn.Module, tensors: dict[str, Tensor], source: str) -> WeightsReport:
-    own = module.state_dict()
-    # The files of GoogLeNet and Inception hold the auxiliary heads that are switched off here.
-    fitting = {name: tensor for name, tensor in tensors.items() if name in own}
-    module.load_state_dict(fitting, strict=False)
-    counted = [name for name in own if not name.endswith("num_batches_tracked")]
-    missing = tuple(name for name in counted if name not in fitting)
-    unexpected = tuple(name for name in tensors if name not in own and not name.lower().startswith("aux"))
-    return WeightsReport(
-        source=source, loaded=len(counted) - len(missing), total=len(counted), missing=missing, unexpected=unexpected
-    )
-
-
-def _report(source: str, total: int) -> WeightsReport:
-    return WeightsReport(source=source, loaded=0 if source == "none" else total, total=total)
+def _count(module: nn.Module, head: str) -> int:
+    return sum(not name.startswith(head + ".") for name in module.state_dict())

@@ -6,19 +6,20 @@ import contextlib
 import difflib
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 import torchvision
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torchvision.models import WeightsEnum
 
 from fxtui.config import ConfigError
 from fxtui.engine.backbones.check import LITE0
 from fxtui.engine.data.preprocess import Preprocessing
-from fxtui.engine.network import short_timeout
 
 _IMAGENET = Preprocessing(256, 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _WITH_AUXILIARY = ("googlenet", "inception_v3")
@@ -46,11 +47,19 @@ def check_known(name: str) -> None:
         raise ConfigError(f"model.backbone = '{name}': unknown backbone; {hint}")
 
 
-def build_torchvision(name: str, initialise: bool) -> nn.Module:
-    """A torchvision model without weights, auxiliary heads off; ``initialise`` False skips a slow random start."""
+def build_torchvision(name: str, weights: WeightsEnum, initialise: bool) -> nn.Module:
+    """A torchvision model as its ``weights`` want it, but without them; auxiliary heads are off.
+
+    ``initialise`` False skips a slow random start where torchvision lets it be skipped.
+    """
     options: dict[str, Any] = {}
     if name in _WITH_AUXILIARY:
         options = {"aux_logits": False, "init_weights": initialise, "transform_input": True}
+    elif name.startswith("vgg"):
+        options = {"init_weights": initialise}
+    elif name.startswith("vit_"):
+        # Its position embedding has one row for each patch, so it is made for one size of image.
+        options = {"image_size": weights.meta["min_size"][0]}
     model: nn.Module = torchvision.models.get_model(name, weights=None, **options)
     return model
 
@@ -64,9 +73,10 @@ def find_weights(name: str, weights: str) -> WeightsEnum:
     kinds = torchvision.models.get_model_weights(name)
     if weights in ("default", "none"):
         return kinds.DEFAULT
-    wanted = weights.rpartition(".")[2]
+    wanted = weights.removeprefix(f"{kinds.__name__}.")
     if wanted not in kinds.__members__:
-        raise ConfigError(f"model.weights = '{weights}': not of {name}; there are {', '.join(kinds.__members__)}")
+        there = ", ".join(kind.name for kind in kinds)
+        raise ConfigError(f"model.weights = '{weights}': not of {name}; there are {there}")
     return kinds[wanted]
 
 
@@ -75,33 +85,6 @@ def preprocessing_of(weights: WeightsEnum) -> Preprocessing:
     preset = weights.transforms()
     mean, std = tuple(map(float, preset.mean)), tuple(map(float, preset.std))
     return Preprocessing(preset.resize_size[0], preset.crop_size[0], mean, std, preset.interpolation.value)  # type: ignore[arg-type]
-
-
-def fetch(weights: WeightsEnum) -> dict[str, torch.Tensor]:
-    """The tensors of a set of weights: from torch's directory, downloaded first where they are not there.
-
-    Raises:
-        ConfigError: they are not there and cannot be downloaded, or the file is damaged.
-    """
-    url = str(weights.url)
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    path = folder / url.rpartition("/")[2]
-    try:
-        with short_timeout():
-            tensors: dict[str, torch.Tensor] = weights.get_state_dict(
-                progress=False, check_hash=True, weights_only=True
-            )
-            return tensors
-    except OSError as error:
-        reason = str(getattr(error, "reason", error)).splitlines()[0]
-        raise ConfigError(
-            f"model.weights = '{weights.name}': not in {folder} and could not be downloaded ({reason}); "
-            f"fetch {url} on a machine with a network and copy it to {path}"
-        ) from None
-    except RuntimeError as error:
-        raise ConfigError(
-            f"model.weights = '{weights.name}': {path} is damaged: {str(error).splitlines()[0]}"
-        ) from None
 
 
 def build_from_factory(name: str) -> tuple[nn.Module, Preprocessing]:
@@ -114,26 +97,42 @@ def build_from_factory(name: str) -> tuple[nn.Module, Preprocessing]:
     module_name, _, attribute = name.partition(":")
     with _working_directory_importable():
         try:
-            factory: Any = importlib.import_module(module_name)
-            for part in attribute.split("."):
-                factory = getattr(factory, part)
+            module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             raise ConfigError(f"{where}: no module named {error.name}") from None
-        except AttributeError:
-            raise ConfigError(f"{where}: {module_name} has no {attribute}") from None
-        # Importing runs the user's code, which may fail in any way.
-        except Exception as error:
-            raise ConfigError(f"{where}: importing {module_name} failed: {type(error).__name__}: {error}") from error
-        if not callable(factory):
-            raise ConfigError(f"{where}: {attribute} cannot be called; expected a function that returns a module")
+        # Importing runs the user's code, which may fail in any way, or leave.
+        except (Exception, SystemExit) as error:
+            raise ConfigError(f"{where}: importing {module_name} failed: {_line(error)}") from error
+        factory = _attribute(module, attribute, where)
         try:
             model = factory()
         # As above: the factory is the user's.
-        except Exception as error:
-            raise ConfigError(f"{where}: {attribute}() failed: {type(error).__name__}: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise ConfigError(f"{where}: {attribute}() failed: {_line(error)}") from error
     if not isinstance(model, nn.Module):
         raise ConfigError(f"{where}: {attribute}() returned {type(model).__name__}; expected a torch.nn.Module")
-    return model.cpu().float(), _IMAGENET
+    if any(is_lazy(p) for p in model.parameters()):
+        raise ConfigError(f"{where}: has lazy layers; run it once in the factory, so that their widths are known")
+    return model.cpu().float().to(memory_format=torch.contiguous_format), _IMAGENET
+
+
+def _attribute(module: ModuleType, path: str, where: str) -> Callable[[], Any]:
+    found: Any = module
+    for part in path.split("."):
+        if not hasattr(found, part):
+            near = difflib.get_close_matches(part, dir(found), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"{where}: {module.__name__} has no {path}{hint}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise ConfigError(f"{where}: {path} cannot be called; expected a function that returns a module")
+    called: Callable[[], Any] = found
+    return called
+
+
+def _line(error: BaseException) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
 
 
 @contextlib.contextmanager

@@ -66,6 +66,7 @@ class DashboardApp(App[int]):
         self.push_screen(self._main)
         self.set_interval(_DRAIN_SECONDS, self.drain)
         # Textual knows no SIGHUP or SIGTERM: without these the terminal would stay as the dashboard left it.
+        # Handlers can be set in the main thread only; elsewhere, as in a test, there is no terminal to restore.
         for number in (signal.SIGHUP, signal.SIGTERM):
             with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
                 asyncio.get_running_loop().add_signal_handler(number, self.exit, 0)

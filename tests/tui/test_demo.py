@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 
 from fxtui.config import bundled_config, load_config
 from fxtui.engine.job import run_job
+from fxtui.run.commands import SetEpochs
 from fxtui.run.session import LocalSession
 from fxtui.run.store import RunStore
 from fxtui.tui.app import DashboardApp
@@ -40,9 +41,10 @@ async def test_the_demo_runs_to_its_end_and_a_layer_thaws_on_the_way(tmp_path: P
         await until(pilot, lambda: any(mark.kind == "freeze" for mark in app.state.marks))
         await until(pilot, lambda: row(app, "features.8 ▸").startswith(" ● "))
         assert "425k of 3.38M" in text_of(app, "layers")
-        await pilot.press("s")
+        session.send(SetEpochs(epochs=len(app.state.epochs) + 5))
         await until(pilot, lambda: app.state.ended)
-        await until(pilot, lambda: "stopped" in text_of(app, "header"))
+        await until(pilot, lambda: "finished" in text_of(app, "header"))
+        assert len(app.state.epochs) == app.state.epochs_planned
         await pilot.press("q")
         await until(pilot, lambda: not session.alive)
     assert app.return_value == 0

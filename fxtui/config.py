@@ -17,8 +17,9 @@ import msgspec
 import tomli_w
 from msgspec import Struct
 
-# Augmented views are yet to come; until then a configuration that asks for them is refused, not ignored.
-Augment = Literal["none"]
+from fxtui.run.schedule import ENTRY_KEYS, MOST_EPOCHS, ScheduleEntry, ScheduleError, check_entry, schedule_toml
+
+Augment = Literal["none", "light", "strong"]
 BatchNormMode = Literal["follow", "frozen", "live"]
 Optimizer = Literal["adamw", "adam", "sgd"]
 Schedule = Literal["constant", "cosine", "onecycle", "plateau"]
@@ -80,6 +81,7 @@ class TrainConfig(_Section, frozen=True, kw_only=True):
     accumulate: int = 1
     label_smoothing: float = 0.0
     class_weights: ClassWeights = "none"
+    ema: float = 0.0
     early_stop: int = 0
 
 
@@ -101,6 +103,7 @@ class RunConfig(_Section, frozen=True, kw_only=True):
     freeze: FreezeConfig = FreezeConfig()
     train: TrainConfig = TrainConfig()
     cache: CacheConfig = CacheConfig()
+    schedule: tuple[ScheduleEntry, ...] = ()
 
 
 _AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
@@ -109,6 +112,9 @@ _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
 _DEVICE = re.compile(r"^(auto|cpu|mps|cuda(:\d+)?)$")
 _TYPE_WORDS = {"int": "a whole number", "float": "a number", "str": "text in quotes", "bool": "true or false"}
 _LARGEST_SEED = 2**63 - 1
+_ENTRY = re.compile(r"schedule\[\d+\]")
+_ENTRY_HINTS = {"at": ', e.g. at = "epoch 4"', "command": ', e.g. command = "unfreeze_next"'}
+_SCHEDULE_HINT = '[[schedule]] tables, each with at and command, e.g. at = "epoch 4" and command = "unfreeze_next"'
 
 
 def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
@@ -163,8 +169,10 @@ def to_dict(config: RunConfig) -> dict[str, Any]:
 
 
 def to_toml(config: RunConfig) -> str:
-    """The whole configuration, every default written out."""
-    return tomli_w.dumps(to_dict(config))
+    """The whole configuration, every default written out, the schedule last: more of its tables can be appended."""
+    tree = to_dict(config)
+    del tree["schedule"]
+    return "\n".join(filter(None, (tomli_w.dumps(tree), schedule_toml(config.schedule))))
 
 
 def known_keys(struct: type[Struct] = RunConfig, prefix: str = "") -> list[str]:
@@ -192,8 +200,11 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
     key = key.strip()
     if not equals or not key:
         raise ConfigError(f"--set {override}: expected key=value, e.g. --set train.epochs=10")
-    if key not in known_keys():
-        raise ConfigError(f"--set {key}: unknown key{_suggest(key)}")
+    if re.split(r"[.\[]", key)[0] == "schedule":
+        raise ConfigError(f"--set {key}: [[schedule]] is written in the file only; the rate's is train.schedule")
+    settable = [known for known in known_keys() if known != "schedule"]
+    if key not in settable:
+        raise ConfigError(f"--set {key}: unknown key{_suggest(key, settable)}")
     *sections, leaf = key.split(".")
     node = tree
     for section in sections:
@@ -205,11 +216,13 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
 
 
 def leaf_type(key: str) -> Any:
-    """The declared type of a dotted key, which must be one of :func:`known_keys`."""
-    struct: Any = RunConfig
+    """The declared type of a dotted key: one of :func:`known_keys`, or inside a list, e.g. ``schedule[0].when``."""
+    kind: Any = RunConfig
     for part in key.split("."):
-        struct = next(f.type for f in msgspec.structs.fields(struct) if f.encode_name == part)
-    return struct
+        name, index, _ = part.partition("[")
+        kind = next(f.type for f in msgspec.structs.fields(kind) if f.encode_name == name)
+        kind = get_args(kind)[0] if index else kind
+    return kind
 
 
 def _parse_value(text: str, kind: Any) -> Any:
@@ -232,22 +245,32 @@ def _explain(message: str, tree: dict[str, Any]) -> str:
     dotted = f"{path}." if path else ""
     if unknown := _UNKNOWN.search(core):
         key = dotted + unknown["name"]
-        return f"{key}: unknown key{_suggest(key)}"
+        return f"{key}: unknown key{_suggest(key, known_keys())}"
     if missing := _MISSING.search(core):
         key = dotted + missing["name"]
         hint = ', e.g. data.source = "digits"' if key.startswith("data") else ""
+        hint = _ENTRY_HINTS.get(missing["name"], "") if _ENTRY.fullmatch(path) else hint
         return f"{'data.source' if key == 'data' else key}: missing{hint}"
     value = _value_at(tree, path)
     expected = re.sub(r"^Expected `([^`]*)`.*$", lambda m: _words_for(m[1]), core)
+    if path == "schedule" or _ENTRY.fullmatch(path):
+        expected = _SCHEDULE_HINT + ("; did you mean train.schedule?" if isinstance(value, str) else "")
     if core.startswith("Invalid enum value"):
-        choices = [str(choice) for choice in get_args(leaf_type(path))]
+        choices = _choices(leaf_type(path))
         expected = "one of " + ", ".join(choices)
         close = difflib.get_close_matches(str(value), choices, n=1)
         expected += f" (did you mean {close[0]}?)" if close else ""
     return f"{path} = {value!r}: expected {expected}"
 
 
+def _choices(kind: Any) -> list[str]:
+    """The values of a literal type, which may be optional."""
+    inner = get_args(kind)
+    return [text for part in inner for text in ([part] if isinstance(part, str) else _choices(part))]
+
+
 def _words_for(kind: str) -> str:
+    kind = kind.removesuffix(" | null")
     return _TYPE_WORDS.get(
         kind, {"array": 'a list, e.g. ["layer4"]', "object": "a section such as [data]"}.get(kind, kind)
     )
@@ -265,8 +288,10 @@ def _value_at(tree: Any, path: str) -> Any:
     return node
 
 
-def _suggest(key: str) -> str:
-    keys = known_keys()
+def _suggest(key: str, keys: list[str]) -> str:
+    if entry := _ENTRY.match(key):
+        close = difflib.get_close_matches(key.rpartition(".")[2], ENTRY_KEYS, n=1)
+        return f"; did you mean {entry[0]}.{close[0]}?" if close else f"; known here: {', '.join(ENTRY_KEYS)}"
     leaves: dict[str, list[str]] = {}
     for known in keys:
         leaves.setdefault(known.rpartition(".")[2], []).append(known)
@@ -306,7 +331,7 @@ def _check(config: RunConfig, where: str) -> None:
     number("data.batch_size", data.batch_size, 1, 65536, "1 to 65536")
     require(bool(config.model.backbone), "model.backbone", config.model.backbone, "a name, e.g. resnet18")
     require(bool(config.model.weights), "model.weights", config.model.weights, "default, none, a name or a file")
-    number("train.epochs", train.epochs, 1, 1_000_000, "1 or more")
+    number("train.epochs", train.epochs, 1, MOST_EPOCHS, "1 or more")
     number("train.batch_size", train.batch_size, 1, 65536, "1 to 65536")
     require(math.isfinite(train.lr) and train.lr > 0, "train.lr", train.lr, "a number above 0")
     require(0 <= train.momentum < 1, "train.momentum", train.momentum, "0 up to, not including, 1")
@@ -317,5 +342,11 @@ def _check(config: RunConfig, where: str) -> None:
     number("train.grad_clip", train.grad_clip, 0, math.inf, "0 (off) or the largest norm of the gradient")
     number("train.accumulate", train.accumulate, 1, 65536, "1 or a count of batches")
     require(0 <= train.label_smoothing < 1, "train.label_smoothing", train.label_smoothing, "0 up to, not including, 1")
+    require(0 <= train.ema < 1, "train.ema", train.ema, "0 (off) or a decay below 1, e.g. 0.999")
     number("train.early_stop", train.early_stop, 0, math.inf, "0 (off) or a count of epochs")
     number("cache.max_gb", cache.max_gb, 0, math.inf, "0 (decide from free memory) or a size in GB")
+    for index, entry in enumerate(config.schedule):
+        try:
+            check_entry(entry)
+        except ScheduleError as error:
+            raise ConfigError(f"{where}: schedule[{index}].{error}") from None

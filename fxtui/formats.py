@@ -50,6 +50,13 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
 
 
+def roughly(seconds: float) -> str:
+    """Seconds that were estimated, to two figures: 0.42 s, 4.2 s, 19 s, 1m 10s."""
+    if seconds >= 59.5:
+        return duration(seconds)
+    return f"{seconds:.{2 if seconds < 0.995 else 1 if seconds < 9.95 else 0}f} s"
+
+
 def rate(per_second: float) -> str:
     """Images a second."""
     return f"{per_second:,.0f} img/s"

@@ -26,6 +26,8 @@ from fxtui.config import (
     parse_config,
     to_toml,
 )
+from fxtui.run.schedule import ScheduleEntry
+from tests.test_schedule import ENTRIES
 
 DIGITS = '[data]\nsource = "digits"\n'
 
@@ -60,7 +62,7 @@ def test_only_the_source_is_needed() -> None:
             DIGITS + "[model]\nzzz = 1\n",
             "model.zzz: unknown key; known here: backbone, weights",
         ),
-        (DIGITS + "[trian]\nlr = 1.0\n", "trian: unknown key; known here: name, seed, device"),
+        (DIGITS + "[trian]\nlr = 1.0\n", "trian: unknown key; known here: name, seed, device, schedule"),
         (DIGITS + '[train]\nepochs = "five"\n', "train.epochs = 'five': expected a whole number"),
         (DIGITS + "[train]\nepochs = 2.5\n", "train.epochs = 2.5: expected a whole number"),
         (DIGITS + "[train]\nepochs = -1\n", "train.epochs = -1: expected 1 or more"),
@@ -99,7 +101,7 @@ def test_only_the_source_is_needed() -> None:
             "data.image_size = 4: expected 8 to 4096 pixels, or 0 for the weights' own size",
         ),
         (DIGITS + "batch_size = 0\n", "data.batch_size = 0: expected 1 to 65536"),
-        (DIGITS + 'augment = "heavy"\n', "data.augment = 'heavy': expected one of none"),
+        (DIGITS + 'augment = "heavy"\n', "data.augment = 'heavy': expected one of none, light, strong"),
         ('[data]\nsource = ""\n', "data.source = '': expected digits, a folder, a .csv or torchvision:NAME"),
         ("[data]\nsource = 3\n", "data.source = 3: expected text in quotes"),
         ('device = "tpu"\n' + DIGITS, "device = 'tpu': expected auto, cpu, cuda, cuda:N or mps"),
@@ -114,11 +116,143 @@ def test_only_the_source_is_needed() -> None:
             "freeze.batchnorm = 'eval': expected one of follow, frozen, live",
         ),
         (DIGITS + '[model]\nbackbone = ""\n', "model.backbone = '': expected a name, e.g. resnet18"),
+        (
+            'schedule = "cosine"\n' + DIGITS,
+            "schedule = 'cosine': expected [[schedule]] tables, each with at and command, "
+            'e.g. at = "epoch 4" and command = "unfreeze_next"; did you mean train.schedule?',
+        ),
+        (
+            DIGITS + '[schedule]\nat = "epoch 4"\n',
+            "schedule = {'at': 'epoch 4'}: expected [[schedule]] tables, each with at and command, "
+            'e.g. at = "epoch 4" and command = "unfreeze_next"',
+        ),
+        (
+            "schedule = [3]\n" + DIGITS,
+            "schedule[0] = 3: expected [[schedule]] tables, each with at and command, "
+            'e.g. at = "epoch 4" and command = "unfreeze_next"',
+        ),
+        (DIGITS + "[train]\nscheduel = 'cosine'\n", "train.scheduel: unknown key; did you mean train.schedule?"),
         (DIGITS + '[model]\nweights = ""\n', "model.weights = '': expected default, none, a name or a file"),
     ],
 )
 def test_a_mistake_is_one_line_with_key_value_and_what_would_be_right(tmp_path: Path, text: str, message: str) -> None:
     assert wrong(text, tmp_path) == message
+
+
+ENTRY = '\n[[schedule]]\nat = "epoch 1"\ncommand = "undo"\n\n[[schedule]]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('command = "undo"', 'at: missing, e.g. at = "epoch 4"'),
+        ('at = "epoch 4"', 'command: missing, e.g. command = "unfreeze_next"'),
+        ('at = 4\ncommand = "undo"', "at = 4: expected text in quotes"),
+        ('at = "epoch 4"\ncommand = 4', "command = 4: expected text in quotes"),
+        *(
+            (
+                f'at = "{at}"\ncommand = "undo"',
+                f'at = \'{at}\': expected "epoch N" or "step N" counted from 1, e.g. "epoch 4"',
+            )
+            for at in ("epoch 0", "step 0", "soon", "epoch x", "epoch -1", "epoch 1.5", "4", "", "epoch", "Epoch 4")
+        ),
+        (
+            'at = "epoch 4"\ncommand = "unfreeze_nxt"',
+            "command = 'unfreeze_nxt': expected one of set_trainable, freeze_all, unfreeze_next, unfreeze_all, undo, "
+            "set_lr, set_epochs, stop, checkpoint (did you mean unfreeze_next?)",
+        ),
+        (
+            'at = "epoch 4"\ncommand = "pause"',
+            "command = 'pause': expected one of set_trainable, freeze_all, unfreeze_next, unfreeze_all, undo, "
+            "set_lr, set_epochs, stop, checkpoint",
+        ),
+        ('at = "epoch 4"\ncommand = "undo"\nepoch = 4', "epoch: unknown key; did you mean schedule[1].epochs?"),
+        ('att = "epoch 4"\ncommand = "undo"', "att: unknown key; did you mean schedule[1].at?"),
+        (
+            'at = "epoch 4"\ncommand = "undo"\nxyz = 4',
+            "xyz: unknown key; known here: at, command, paths, value, lr, epochs, when",
+        ),
+        ('at = "epoch 4"\ncommand = "set_lr"', "lr: missing; set_lr needs it, e.g. lr = 0.0003"),
+        ('at = "epoch 4"\ncommand = "set_epochs"', "epochs: missing; set_epochs needs it, e.g. epochs = 12"),
+        (
+            'at = "epoch 4"\ncommand = "set_trainable"\nvalue = true',
+            'paths: missing; set_trainable needs it, e.g. paths = ["layer4"]',
+        ),
+        (
+            'at = "epoch 4"\ncommand = "set_trainable"\npaths = ["a"]',
+            "value: missing; set_trainable needs it, e.g. value = true",
+        ),
+        (
+            'at = "epoch 4"\ncommand = "set_trainable"\npaths = []\nvalue = true',
+            'paths = []: expected at least one layer, e.g. ["layer4"]',
+        ),
+        (
+            'at = "epoch 4"\ncommand = "set_trainable"\npaths = "a"\nvalue = true',
+            "paths = 'a': expected a list, e.g. [\"layer4\"]",
+        ),
+        (
+            'at = "epoch 4"\ncommand = "set_trainable"\npaths = ["a", 3]\nvalue = true',
+            "paths[1] = 3: expected text in quotes",
+        ),
+        (
+            'at = "epoch 4"\ncommand = "set_trainable"\npaths = ["a"]\nvalue = 1',
+            "value = 1: expected true or false",
+        ),
+        ('at = "epoch 4"\ncommand = "set_lr"\nlr = 0', "lr = 0.0: expected a number above 0"),
+        ('at = "epoch 4"\ncommand = "set_lr"\nlr = -1e-3', "lr = -0.001: expected a number above 0"),
+        ('at = "epoch 4"\ncommand = "set_lr"\nlr = nan', "lr = nan: expected a number above 0"),
+        ('at = "epoch 4"\ncommand = "set_lr"\nlr = inf', "lr = inf: expected a number above 0"),
+        ('at = "epoch 4"\ncommand = "set_lr"\nlr = "low"', "lr = 'low': expected a number"),
+        ('at = "epoch 4"\ncommand = "set_epochs"\nepochs = 0', "epochs = 0: expected 1 or more"),
+        ('at = "epoch 4"\ncommand = "set_epochs"\nepochs = 1.5', "epochs = 1.5: expected a whole number"),
+        ('at = "epoch 4"\ncommand = "unfreeze_next"\nlr = 0.1', "lr = 0.1: unfreeze_next takes nothing more"),
+        ('at = "epoch 4"\ncommand = "set_lr"\nlr = 0.1\nepochs = 3', "epochs = 3: set_lr takes lr"),
+        ('at = "epoch 4"\ncommand = "stop"\nwhen = "later"', "when = 'later': expected one of epoch, now"),
+        (
+            'at = "epoch 4"\ncommand = "stop"\nwhen = "nou"',
+            "when = 'nou': expected one of epoch, now (did you mean now?)",
+        ),
+        (
+            'at = "epoch 4"\ncommand = "stop"\ninterrupted = true',
+            "interrupted: unknown key; known here: at, command, paths, value, lr, epochs, when",
+        ),
+    ],
+)
+def test_a_mistake_in_the_schedule_names_the_entry(tmp_path: Path, text: str, message: str) -> None:
+    assert wrong(DIGITS + ENTRY + text, tmp_path) == f"schedule[1].{message}"
+
+
+def test_a_schedule_is_read_in_its_order_and_may_go_beyond_the_last_epoch(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(DIGITS + ENTRY + 'at = "step 9000"\ncommand = "set_trainable"\npaths = ["layer4"]\nvalue = true\n')
+    undo, train = load_config(path, ["train.epochs=2"]).schedule
+    assert undo == ScheduleEntry(at="epoch 1", command="undo")
+    assert train == ScheduleEntry(at="step 9000", command="set_trainable", paths=("layer4",), value=True)
+
+
+def test_tables_can_be_appended_to_what_is_written() -> None:
+    config = RunConfig(data=DataConfig(source="digits"))
+    assert "schedule = []" not in to_toml(config)
+    one = parse_config(tomllib.loads(to_toml(config) + ENTRY + 'at = "step 3"\ncommand = "checkpoint"\n'), [])
+    assert [entry.command for entry in one.schedule] == ["undo", "checkpoint"]
+    two = parse_config(tomllib.loads(to_toml(one) + '[[schedule]]\nat = "step 3"\ncommand = "stop"\n'), [])
+    assert [entry.command for entry in two.schedule] == ["undo", "checkpoint", "stop"]
+
+
+def test_the_two_recipes_say_when_what_is_unfrozen() -> None:
+    gradual = load_config(bundled_config("gradual"))
+    assert [(entry.at, entry.command) for entry in gradual.schedule] == [
+        ("epoch 4", "unfreeze_next"),
+        ("epoch 5", "unfreeze_next"),
+        ("epoch 6", "unfreeze_next"),
+    ]
+    assert (gradual.train.epochs, gradual.seed, gradual.train.backbone_lr_scale) == (12, 1, 1.0)
+    lp_ft = load_config(bundled_config("lp_ft"))
+    lower, everything = lp_ft.schedule
+    assert (lower.command, everything.command) == ("set_lr", "unfreeze_all")
+    assert lower.at == everything.at
+    assert lower.lr is not None
+    assert lower.lr < lp_ft.train.lr
 
 
 def test_a_file_that_is_no_toml_says_where(tmp_path: Path) -> None:
@@ -178,6 +312,14 @@ def test_overrides_are_read_by_the_type_of_their_key(override: str, key: str, va
         ("train.epochs=many", "train.epochs = 'many': expected a whole number"),
         ("train.epochs=0", "train.epochs = 0: expected 1 or more"),
         ("cache.enabled=yes", "cache.enabled = 'yes': expected true or false"),
+        ("schedule=cosine", "--set schedule: [[schedule]] is written in the file only; the rate's is train.schedule"),
+        (
+            "schedule[0].lr=1",
+            "--set schedule[0].lr: [[schedule]] is written in the file only; the rate's is train.schedule",
+        ),
+        ("schedule.0=1", "--set schedule.0: [[schedule]] is written in the file only; the rate's is train.schedule"),
+        ("schedul=cosine", "--set schedul: unknown key; did you mean train.schedule?"),
+        ("train.schedul=cosine", "--set train.schedul: unknown key; did you mean train.schedule?"),
         ("train.optimizer=adm", "train.optimizer = 'adm': expected one of adamw, adam, sgd (did you mean adam?)"),
     ],
 )
@@ -208,10 +350,12 @@ def test_known_keys_are_the_leaves() -> None:
 def test_written_out_every_default_stands_there() -> None:
     tree = tomllib.loads(to_toml(RunConfig(data=DataConfig(source="digits"))))
     leaves = {f"{section}.{key}" for section, table in tree.items() if isinstance(table, dict) for key in table}
-    assert leaves | {key for key, value in tree.items() if not isinstance(value, dict)} == set(known_keys())
+    written = leaves | {key for key, value in tree.items() if not isinstance(value, dict)}
+    # An empty list would stand in the way of tables that are appended later.
+    assert written == set(known_keys()) - {"schedule"}
 
 
-@pytest.mark.parametrize("name", ["demo", "resnet18", "folder", "cifar10"])
+@pytest.mark.parametrize("name", ["demo", "resnet18", "folder", "cifar10", "gradual", "lp_ft"])
 def test_the_configurations_that_come_with_fxtui_are_valid(name: str) -> None:
     config = load_config(bundled_config(name))
     assert config.name
@@ -265,6 +409,7 @@ CONFIGS = st.builds(
         early_stop=st.integers(0, 10**6),
     ),
     cache=st.builds(CacheConfig, enabled=st.booleans(), max_gb=st.floats(0, 1e6)),
+    schedule=st.lists(ENTRIES, max_size=3).map(tuple),
 )
 
 

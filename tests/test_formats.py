@@ -71,6 +71,22 @@ def test_duration(value: float | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
+    [
+        (0.0, "0.00 s"),
+        (0.42, "0.42 s"),
+        (0.996, "1.0 s"),
+        (4.16, "4.2 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (70, "1m 10s"),
+    ],
+)
+def test_roughly(value: float, text: str) -> None:
+    assert fmt.roughly(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
     [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (16_357_785, "15.6 MiB"), (2**31, "2.0 GiB"), (2**42, "4.0 TiB")],
 )
 def test_size(value: int, text: str) -> None:

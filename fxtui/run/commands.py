@@ -42,6 +42,15 @@ class Undo(Command, frozen=True, kw_only=True):
     """Restore the freeze state before the last change."""
 
 
+FreezeCommand = SetTrainable | FreezeAll | UnfreezeNext | UnfreezeAll | Undo
+
+
+class Estimate(Command, frozen=True, kw_only=True):
+    """Ask what a change of freezing would cost, without making it."""
+
+    change: FreezeCommand
+
+
 class SetLr(Command, frozen=True, kw_only=True):
     """Set the head's learning rate; the backbone's rates keep their ratio to it."""
 
@@ -79,6 +88,7 @@ AnyCommand = (
     | UnfreezeNext
     | UnfreezeAll
     | Undo
+    | Estimate
     | SetLr
     | SetEpochs
     | Pause

@@ -17,6 +17,7 @@ Share = Literal["all", "some", "none"]
 StageName = Literal["images", "preprocess", "features", "train", "validate"]
 CachePlace = Literal["device", "host", "file", "none"]
 RunStatus = Literal["finished", "stopped", "failed"]
+CommandOrigin = Literal["user", "schedule"]
 
 STAGES: tuple[StageName, ...] = ("images", "preprocess", "features", "train", "validate")
 
@@ -159,11 +160,15 @@ class Layers(Event, frozen=True, kw_only=True):
 
 
 class LayerFigure(Struct, frozen=True):
-    """What one update did to a module, descendants included: gradient norm, and the update's norm over the weight's."""
+    """What one update did to a module, descendants included: gradient norm, and the update's norm over the weight's.
+
+    ``lr`` is the learning rate of that update, None where the module's groups differ.
+    """
 
     path: str
     grad_norm: float
     update_ratio: float
+    lr: float | None = None
 
 
 class LayerFigures(Event, frozen=True, kw_only=True):
@@ -174,7 +179,10 @@ class LayerFigures(Event, frozen=True, kw_only=True):
 
 
 class FreezeChanged(Event, frozen=True, kw_only=True):
-    """The freeze boundary moved. ``before`` and ``after`` are the trainable module paths besides the head."""
+    """The freeze boundary moved. ``before`` and ``after`` are the trainable module paths besides the head.
+
+    ``rows`` are the layers that are otherwise than before.
+    """
 
     before: tuple[str, ...]
     after: tuple[str, ...]
@@ -254,10 +262,19 @@ class CheckpointSaved(Event, frozen=True, kw_only=True):
 
 
 class CommandDone(Event, frozen=True, kw_only=True):
-    """A command was carried out; ``text`` says what changed, for the user."""
+    """A command was carried out; ``text`` says what changed, for the user.
+
+    ``arguments`` are the command's own fields. It was carried out before batch ``step`` of the run, counted from 1, in
+    epoch ``epoch``, of which ``batch`` batches were done then.
+    """
 
     command: str
     text: str
+    arguments: dict[str, Any] = {}
+    origin: CommandOrigin = "user"
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
 
 
 class CommandRefused(Event, frozen=True, kw_only=True):
@@ -298,6 +315,51 @@ class EpochsChanged(Event, frozen=True, kw_only=True):
 
     before: int
     after: int
+
+
+class Cost(Struct, frozen=True, kw_only=True):
+    """The price of one state of freezing. Bytes on the device; exact but for the figures named estimates.
+
+    ``activation_bytes`` (estimate) is what a batch keeps for its backward pass, scaled from ``measured_images`` images;
+    ``seconds_per_epoch`` is None where it is not known, and ``measured`` if it is the run's own figure, no estimate.
+    ``cache_bytes`` is the feature cache's size; ``cache_ready`` says that it is there already.
+    """
+
+    trainable_parameters: int
+    optimizer_bytes: int
+    gradient_bytes: int
+    activation_bytes: int
+    cache_bytes: int
+    cache_ready: bool
+    seconds_per_epoch: float | None
+    measured: bool
+    measured_images: int
+
+
+class RunContinued(Event, frozen=True, kw_only=True):
+    """A run goes on from a checkpoint, after ``step`` batches; what was said of later ones is said again.
+
+    ``epoch`` is the one under way, counted from 1. ``exact``: it continues bit for bit; ``note`` says why it does not.
+    """
+
+    epoch: int
+    step: int
+    epochs: int
+    pid: int = 0
+    exact: bool = True
+    note: str = ""
+
+
+class CostEstimated(Event, frozen=True, kw_only=True):
+    """What a change of freezing would cost, next to what holds now. Nothing was changed.
+
+    ``change`` names the command asked about, ``after`` the module paths that would train besides the head.
+    """
+
+    change: str
+    after: tuple[str, ...]
+    now: Cost
+    then: Cost
 
 
 class EpochFigures(Struct, frozen=True, kw_only=True):
@@ -348,6 +410,8 @@ AnyEvent = (
     | RunPaused
     | RunResumed
     | EpochsChanged
+    | RunContinued
+    | CostEstimated
     | RunFinished
 )
 

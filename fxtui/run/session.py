@@ -22,7 +22,10 @@ from fxtui.run.store import RunDirectory, RunLock
 
 
 class EngineLink:
-    """The engine's side of a session. Events may be emitted from any thread; commands are read by the engine's own."""
+    """The engine's side of a session. Events may be emitted from any thread; commands are read by the engine's own.
+
+    ``has_past``: the run has a journal already, and goes on from a checkpoint.
+    """
 
     def __init__(self, run: RunDirectory, journal: JournalWriter) -> None:
         self.run = run
@@ -30,7 +33,8 @@ class EngineLink:
         self._lock = threading.Lock()
         self._listeners: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._commands: queue.SimpleQueue[AnyCommand] = queue.SimpleQueue()
-        self._state = RunState()
+        self.has_past = journal.next_seq > 0
+        self._state = run.load_state() if self.has_past else RunState()
         self._closed = False
 
     def emit(self, event: Event) -> None:
@@ -110,7 +114,7 @@ class LocalSession:
     """A run whose engine is a thread of this process.
 
     ``engine`` is called in that thread and reports its own failures as `run_finished`; it may import what it likes, so
-    that starting a session imports no torch here.
+    that starting a session imports no torch here. ``continued``: the run has a journal already.
 
     Raises:
         RunLockedError: another process is writing to the run.
@@ -119,6 +123,9 @@ class LocalSession:
     def __init__(self, run: RunDirectory, engine: Engine) -> None:
         self._lock = RunLock(run)
         self.link = EngineLink(run, JournalWriter(run.journal))
+        self.continued = self.link.has_past
+        # The summary of an ended run is not that of one which goes on.
+        run.summary.unlink(missing_ok=True)
         self._engine = engine
         self._thread = threading.Thread(target=self._work, name="fxtui-engine", daemon=False)
 

@@ -7,6 +7,7 @@ shown live. For speed the state is updated in place: whoever applies events owns
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import nan
@@ -37,16 +38,22 @@ class BatchSeries:
     def __len__(self) -> int:
         return len(self.step)
 
+    def cut_after(self, step: int) -> None:
+        """Drop what comes after this batch."""
+        kept = bisect_right(self.step, step)
+        del self.step[kept:], self.epoch[kept:], self.time[kept:], self.loss[kept:], self.accuracy[kept:]
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something that happened at a point of the curve, e.g. a change of freezing."""
+    """Something that happened at a point of the curve, e.g. a change of freezing. ``seq`` is its event's."""
 
     step: int
     epoch: float
     time: float
     kind: Literal["freeze", "lr", "pause"]
     text: str
+    seq: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +93,14 @@ class RunState:
     epochs: list[ev.EpochEnd] = field(default_factory=list)
     best: ev.EpochEnd | None = None
     evaluation: ev.Evaluation | None = None
+    estimate: ev.CostEstimated | None = None
     marks: list[Mark] = field(default_factory=list)
+    commands: list[ev.CommandDone] = field(default_factory=list)
     checkpoints: dict[str, ev.CheckpointSaved] = field(default_factory=dict)
     log: list[LogLine] = field(default_factory=list)
     finished: ev.RunFinished | None = None
     _before_pause: Phase = "training"
+    _away: float = 0.0
 
     @property
     def ended(self) -> bool:
@@ -99,8 +109,8 @@ class RunState:
 
     @property
     def elapsed(self) -> float:
-        """Seconds from the first to the latest event."""
-        return max(0.0, self.updated - self.started)
+        """Seconds from the first to the latest event, less those in which the run had ended and not yet gone on."""
+        return max(0.0, self.updated - self.started - self._away)
 
     @property
     def step(self) -> int:
@@ -138,19 +148,17 @@ class RunState:
 
     def apply(self, event: ev.Event) -> RunState:
         """Take in one event and return the state itself."""
-        self.updated, self.seq = event.t, event.seq
+        before, self.updated, self.seq = self.updated, event.t, event.seq
         match event:
             case ev.RunStarted():
                 self.name, self.version, self.config = event.name, event.version, event.config
                 self.started, self.epochs_planned = event.t, event.epochs
             case ev.DataReady():
                 self.data, self.phase = event, "loading"
-                self.skipped.extend(event.skipped)
                 self._log(event, "info", _describe_data(event))
-                self._log_skipped(event)
+                self._skip(event)
             case ev.ImagesSkipped():
-                self.skipped.extend(event.skipped)
-                self._log_skipped(event)
+                self._skip(event)
             case ev.ModelReady():
                 self.model, self.parameters = event, event.parameters
                 self._log(event, "info", _describe_weights(event))
@@ -163,10 +171,12 @@ class RunState:
                 if event.note:
                     self._log(event, "info", event.note)
             case ev.Layers():
-                self.layers = list(event.rows)
+                self.layers = self._with_figures(event.rows)
                 self.parameters, self.trainable_parameters = event.parameters, event.trainable_parameters
             case ev.LayerFigures():
                 self._apply_figures(event)
+            case ev.CostEstimated():
+                self.estimate = event
             case ev.FreezeChanged():
                 self._apply_freeze(event)
             case ev.BatchEnd():
@@ -184,6 +194,7 @@ class RunState:
             case ev.CheckpointSaved():
                 self.checkpoints[event.kind] = event
             case ev.CommandDone():
+                self.commands.append(event)
                 self._log(event, "info", event.text)
                 if event.command == "set_lr":
                     self._mark(event, "lr", event.text)
@@ -200,23 +211,80 @@ class RunState:
                 self._mark(event, "pause", "paused")
             case ev.RunResumed():
                 self.phase = self._before_pause
+            case ev.RunContinued():
+                self._away += event.t - before
+                self._go_back(event)
             case ev.RunFinished():
                 self.finished, self.phase, self.reason = event, event.status, event.reason
                 level: Literal["error", "info"] = "error" if event.status == "failed" else "info"
                 self._log(event, level, f"{event.status}: {event.reason}" if event.reason else event.status)
         return self
 
+    def _go_back(self, event: ev.RunContinued) -> None:
+        """Forget what came after the checkpoint: the run does it again."""
+        # Killed between writing it and saying so, a run said nothing more; without any, it begins anew.
+        unsaid = self.seq if event.step else -1
+        saved = max((kept.seq for kept in self.checkpoints.values() if kept.step == event.step), default=unsaid)
+        self.series.cut_after(event.step)
+        # An epoch may be in the journal whose batches are in the checkpoint and whose validation is not.
+        self.epochs = [end for end in self.epochs if end.step <= event.step and end.epoch < event.epoch]
+        self.best = next((end for end in reversed(self.epochs) if end.best), None)
+        if self.evaluation and self.evaluation.epoch > max((end.epoch for end in self.epochs), default=0):
+            self.evaluation = None
+        self.marks = [mark for mark in self.marks if mark.step <= event.step and mark.seq <= saved]
+        # A stop is over once the run goes on. A command says which batch came next: one more than were done.
+        self.commands = [
+            done
+            for done in self.commands
+            if done.step <= event.step + 1 and done.seq <= saved and done.command != "stop"
+        ]
+        self.checkpoints = {kind: kept for kind, kept in self.checkpoints.items() if kept.step <= event.step}
+        self.batch = self._batch_at(event)
+        self.extraction = self.cache = self.validation = self.finished = None
+        self.phase, self.reason, self._before_pause = "loading", "", "training"
+        self.epochs_planned = event.epochs
+        text = f"goes on from epoch {event.epoch}, after step {event.step}"
+        self._log(event, "info" if event.exact else "warning", f"{text}: {event.note}" if event.note else text)
+
+    def _batch_at(self, event: ev.RunContinued) -> ev.BatchEnd | None:
+        """The batch that the checkpoint was taken after, as far as the journal knows it."""
+        if self.batch is None or event.step == 0:
+            return None
+        batches = self.batch.batches
+        epoch = -(-event.step // batches)
+        series = self.series
+        return replace(
+            self.batch,
+            epoch=epoch,
+            step=event.step,
+            batch=event.step - (epoch - 1) * batches,
+            loss=series.loss[-1] if series else None,
+            accuracy=series.accuracy[-1] if series else 0.0,
+        )
+
     def _apply_freeze(self, event: ev.FreezeChanged) -> None:
         changed = {row.path: row for row in event.rows}
         self.layers = [changed.get(row.path, row) for row in self.layers]
         self.trainable_parameters = event.trainable_parameters
+        # It was the price of a change from what no longer holds.
+        self.estimate = None
         self._mark(event, "freeze", event.text)
+
+    def _with_figures(self, rows: Iterable[ev.LayerRow]) -> list[ev.LayerRow]:
+        """The rows, with the last figures measured of those that train and did before."""
+        known = {row.path: row for row in self.layers if row.trainable != "none"}
+        return [
+            replace(row, grad_norm=before.grad_norm, update_ratio=before.update_ratio)
+            if row.trainable != "none" and (before := known.get(row.path))
+            else row
+            for row in rows
+        ]
 
     def _apply_figures(self, event: ev.LayerFigures) -> None:
         found = {figure.path: figure for figure in event.figures}
         self.layers = [
-            replace(row, grad_norm=found[row.path].grad_norm, update_ratio=found[row.path].update_ratio)
-            if row.path in found
+            replace(row, grad_norm=figure.grad_norm, update_ratio=figure.update_ratio, lr=figure.lr or row.lr)
+            if (figure := found.get(row.path)) is not None
             else row
             for row in self.layers
         ]
@@ -226,19 +294,25 @@ class RunState:
         series = self.series
         series.step.append(event.step)
         series.epoch.append(event.epoch - 1 + event.batch / event.batches)
-        series.time.append(event.t - self.started)
+        series.time.append(event.t - self.started - self._away)
         series.loss.append(nan if event.loss is None else event.loss)
         series.accuracy.append(event.accuracy)
 
     def _mark(self, event: ev.Event, kind: Literal["freeze", "lr", "pause"], text: str) -> None:
         epoch = self.batch.epoch - 1 + self.batch.batch / self.batch.batches if self.batch else 0.0
-        self.marks.append(Mark(self.step, epoch, event.t - self.started, kind, text))
+        time = event.t - self.started - self._away
+        self.marks.append(Mark(self.step, epoch, time, kind, text, event.seq))
 
     def _log(self, event: ev.Event, level: Literal["info", "warning", "error", "output"], text: str) -> None:
         self.log.append(LogLine(event.t, level, text))
 
-    def _log_skipped(self, event: ev.DataReady | ev.ImagesSkipped) -> None:
+    def _skip(self, event: ev.DataReady | ev.ImagesSkipped) -> None:
+        # A run that goes on from a checkpoint names the same files again.
+        known = set(self.skipped)
         for file in event.skipped:
+            if file in known:
+                continue
+            self.skipped.append(file)
             self._log(event, "warning", f"skipped {file.path}: {file.reason}")
 
 

@@ -162,6 +162,54 @@ def unfreezing(epoch: int) -> ev.FreezeChanged:
     )
 
 
+def going_on(epoch: int, step: int, epochs: int) -> list[ev.Event]:
+    """A run is taken up again: what a new process says up to its first batch."""
+    return [ev.RunContinued(epoch=epoch, step=step, epochs=epochs, pid=8), *opening()[1:]]
+
+
+def estimated() -> ev.CostEstimated:
+    """What unfreezing layer4 would cost a run that trains the head alone."""
+    head, layer4 = SIZES["fc"], SIZES["layer4"]
+    now = ev.Cost(
+        trainable_parameters=head,
+        optimizer_bytes=8 * head + 8,
+        gradient_bytes=4 * head,
+        activation_bytes=64 * 1024,
+        cache_bytes=2_048_000,
+        cache_ready=True,
+        seconds_per_epoch=0.4,
+        measured=True,
+        measured_images=4,
+    )
+    then = ev.Cost(
+        trainable_parameters=head + layer4,
+        optimizer_bytes=8 * (head + layer4) + 68,
+        gradient_bytes=4 * (head + layer4),
+        activation_bytes=210 * 1024**2,
+        cache_bytes=16_384_000,
+        cache_ready=False,
+        seconds_per_epoch=18.96,
+        measured=False,
+        measured_images=4,
+    )
+    return ev.CostEstimated(change="unfreeze_next", after=("layer4",), now=now, then=then)
+
+
+def done(
+    command: str, *, epoch: int, batch: int, step: int, origin: ev.CommandOrigin = "user", **arguments: object
+) -> ev.CommandDone:
+    """A command that was carried out before this batch of the run, ``batch`` batches into its epoch."""
+    return ev.CommandDone(
+        command=command,
+        text=f"{command} done",
+        arguments=arguments,
+        origin=origin,
+        epoch=epoch,
+        batch=batch,
+        step=step,
+    )
+
+
 def whole_run() -> list[ev.Event]:
     """A run of three epochs with every kind of event in it, to its end."""
     last = epoch(3, 0.93, best=True)
@@ -171,10 +219,20 @@ def whole_run() -> list[ev.Event]:
             *trained(1, 0.85, best=True),
             ev.RunPaused(epoch=1, step=25),
             ev.RunResumed(epoch=1, step=25),
-            ev.CommandDone(command="set_lr", text="learning rate 1e-3 → 3e-4 for the head"),
+            ev.CommandDone(
+                command="set_lr",
+                text="learning rate 1e-3 → 3e-4 for the head",
+                arguments={"lr": 3e-4},
+                epoch=2,
+                batch=0,
+                step=26,
+            ),
             ev.EpochsChanged(before=2, after=3),
             ev.CommandRefused(command="freeze_all", reason="only the head trains"),
+            *trained(2, 0.70)[:1],
+            ev.RunContinued(epoch=2, step=25, epochs=3, pid=8),
             *trained(2, 0.90, best=True),
+            estimated(),
             unfreezing(2),
             ev.LayerFigures(step=51, figures=(ev.LayerFigure("fc", 1.5, 8.7e-4),)),
             ev.Warning(text="the clock went back"),

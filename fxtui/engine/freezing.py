@@ -6,15 +6,17 @@ part of the set: it always trains.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 
 from torch import nn
 
 from fxtui.config import BatchNormMode
+from fxtui.run import commands as cmd
 
 BatchNorm = nn.modules.batchnorm._BatchNorm
 _NORMS = (BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.modules.instancenorm._InstanceNorm, nn.RMSNorm)
@@ -27,7 +29,8 @@ class FreezeError(ValueError):
 class Freezing:
     """The freeze state of one model.
 
-    ``head`` is the module path of the head, ``stages`` the module paths of the backbone's stages in forward order.
+    ``head`` is the module path of the head, ``stages`` the module paths of the backbone's stages in forward order,
+    ``batchnorm`` what decides whether BatchNorm's statistics move.
     """
 
     def __init__(
@@ -36,14 +39,22 @@ class Freezing:
         self._model = model
         self.head = head
         self.stages = stages
-        self._batchnorm = batchnorm
+        self.batchnorm = batchnorm
         self.trainable: frozenset[str] = frozenset()
         self.history: list[frozenset[str]] = []
 
     @cached_property
     def backbone_names(self) -> tuple[str, ...]:
-        """The names of the backbone's parameters, in definition order."""
+        """The names of the backbone's parameters, in definition order; one that is shared has its first name."""
         return tuple(name for name, _ in self._model.named_parameters() if not _inside(name, self.head))
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """Every name that a parameter of the backbone goes by, and the one it has in ``backbone_names``."""
+        names = set(self.backbone_names)
+        first = {parameter: name for name, parameter in self._model.named_parameters() if name in names}
+        every = self._model.named_parameters(remove_duplicate=False)
+        return {name: first[parameter] for name, parameter in every if parameter in first}
 
     def resolve(self, paths: Iterable[str]) -> frozenset[str]:
         """The parameter names that module paths, parameter names or patterns (``*.bn*``) mean.
@@ -51,16 +62,20 @@ class Freezing:
         Raises:
             FreezeError: a path matches nothing, or only the head.
         """
-        modules = [name for name, _ in self._model.named_modules() if name]
+        modules = [name for name, _ in self._model.named_modules(remove_duplicate=False) if name]
         found: set[str] = set()
         for path in paths:
             if path == "":
                 names = set(self.backbone_names)
             elif any(sign in path for sign in "*?["):
                 roots = [m for m in modules if fnmatchcase(m, path)]
-                names = {n for n in self.backbone_names if fnmatchcase(n, path) or any(_inside(n, r) for r in roots)}
+                names = {
+                    own
+                    for name, own in self._names.items()
+                    if fnmatchcase(name, path) or any(_inside(name, root) for root in roots)
+                }
             else:
-                names = {n for n in self.backbone_names if _inside(n, path)}
+                names = {own for name, own in self._names.items() if _inside(name, path)}
             if not names and path and _inside(path, self.head):
                 raise FreezeError(f"{path}: the head always trains")
             if not names and path in modules and _inside(self.head, path):
@@ -98,8 +113,7 @@ class Freezing:
         Raises:
             FreezeError: nothing would change.
         """
-        if trainable == self.trainable:
-            raise FreezeError("nothing to change: that is how it is now")
+        self.refuse_same(trainable)
         self.history.append(self.trainable)
         self.trainable = trainable
         self.apply()
@@ -110,23 +124,68 @@ class Freezing:
         Raises:
             FreezeError: there was no change.
         """
+        self.trainable = self.previous()
+        self.history.pop()
+        self.apply()
+
+    def previous(self) -> frozenset[str]:
+        """The state that `undo` goes back to.
+
+        Raises:
+            FreezeError: there was no change.
+        """
         if not self.history:
             raise FreezeError("nothing to undo: the freezing has not been changed")
-        self.trainable = self.history.pop()
-        self.apply()
+        return self.history[-1]
+
+    def refuse_same(self, trainable: frozenset[str]) -> None:
+        """Refuse a change to what holds already.
+
+        Raises:
+            FreezeError: it is no change.
+        """
+        if trainable == self.trainable:
+            raise FreezeError("nothing to change: that is how it is now")
+
+    @contextlib.contextmanager
+    def proposed(self, trainable: frozenset[str]) -> Iterator[None]:
+        """The model's flags and modes as this change would set them, put back afterwards.
+
+        Gradients are left alone, also those of parameters that would be frozen: one may be half gathered.
+        """
+        flags = [(parameter, parameter.requires_grad) for parameter in self._model.parameters()]
+        modes = [(module, module.training) for module in self._model.modules()]
+        try:
+            self._set(trainable)
+            yield
+        finally:
+            for parameter, flag in flags:
+                parameter.requires_grad_(flag)
+            for module, mode in modes:
+                module.training = mode
 
     def apply(self) -> None:
         """Set every flag and every mode by the state. Frozen parameters lose their gradient."""
-        for name, parameter in self._model.named_parameters():
-            trains = name in self.trainable or _inside(name, self.head)
-            parameter.requires_grad_(trains)
-            if not trains:
+        self._set(self.trainable)
+        for parameter in self._model.parameters():
+            if not parameter.requires_grad:
                 parameter.grad = None
-        apply_modes(self._model, self._batchnorm)
 
     def describe(self, names: frozenset[str]) -> tuple[str, ...]:
         """The shortest list of module paths (or single parameters) that covers exactly these names."""
         return tuple(_cover(self._model, "", frozenset(names), self.head))
+
+    def describe_change(self, before: frozenset[str], after: frozenset[str]) -> str:
+        """What trains now that did not, and the other way round, in a sentence."""
+        counts = {name: parameter.numel() for name, parameter in self._model.named_parameters()}
+        parts = []
+        if gained := after - before:
+            names = ", ".join(self.describe(gained))
+            parts.append(f"{names} trains: {sum(counts[n] for n in gained):,} more parameters (z undoes)")
+        if lost := before - after:
+            names = ", ".join(self.describe(lost))
+            parts.append(f"{names} frozen again, its optimizer state is gone")
+        return "; ".join(parts)
 
     def stage_of(self, name: str) -> int:
         """The position in ``stages`` of the stage a parameter belongs to.
@@ -134,6 +193,36 @@ class Freezing:
         A direct parameter of the model, such as a class token, counts with the first stage: the input's end.
         """
         return next((i for i, stage in enumerate(self.stages) if _inside(name, stage)), 0)
+
+    def _set(self, trainable: frozenset[str]) -> None:
+        for name, parameter in self._model.named_parameters():
+            parameter.requires_grad_(name in trainable or _inside(name, self.head))
+        apply_modes(self._model, self.batchnorm)
+
+
+def target_of(change: cmd.FreezeCommand, freezing: Freezing) -> frozenset[str]:
+    """The names that would be trainable after a command, besides the head's.
+
+    Raises:
+        FreezeError: the command cannot be carried out, or nothing would change.
+    """
+    match change:
+        case cmd.SetTrainable():
+            names = freezing.resolve(change.paths)
+            target = freezing.trainable | names if change.value else freezing.trainable - names
+        case cmd.FreezeAll():
+            target = frozenset()
+        case cmd.UnfreezeAll():
+            target = frozenset(freezing.backbone_names)
+        case cmd.UnfreezeNext():
+            following = freezing.next_stage()
+            if following is None:
+                raise FreezeError("nothing left to unfreeze: every layer trains")
+            target = freezing.trainable | following
+        case cmd.Undo():
+            target = freezing.previous()
+    freezing.refuse_same(target)
+    return target
 
 
 def apply_modes(model: nn.Module, batchnorm: BatchNormMode = "follow") -> None:
@@ -143,18 +232,27 @@ def apply_modes(model: nn.Module, batchnorm: BatchNormMode = "follow") -> None:
     has the mode of the module that holds it. This equals ``model.train()`` followed by ``eval()`` on every wholly
     frozen module. ``batchnorm`` overrides the mode of BatchNorm modules: ``frozen`` eval, ``live`` train.
     """
-
-    def visit(module: nn.Module, inherited: bool) -> None:
+    modes = dict.fromkeys(model.modules(), True)
+    for module in model.modules():
         flags = [parameter.requires_grad for parameter in module.parameters()]
-        module.training = any(flags) if flags else inherited
-        for child in module.children():
-            visit(child, module.training)
-
-    visit(model, True)
+        if flags and not any(flags):
+            modes.update(dict.fromkeys(module.modules(), False))
     if batchnorm != "follow":
-        for module in model.modules():
-            if isinstance(module, BatchNorm):
-                module.training = batchnorm == "live"
+        modes.update({module: batchnorm == "live" for module in modes if isinstance(module, BatchNorm)})
+    set_modes(list(modes.items()))
+
+
+def set_modes(modes: Sequence[tuple[nn.Module, bool]]) -> None:
+    """Give each module its own mode, whatever the module that holds it has.
+
+    A module with a ``train`` of its own has it called first: it may have to drop what it keeps for eval mode, as the
+    attention of LeViT does.
+    """
+    for module, mode in modes:
+        if type(module).train is not nn.Module.train:
+            module.train(mode)
+    for module, mode in modes:
+        module.training = mode
 
 
 def _inside(name: str, path: str) -> bool:

@@ -13,10 +13,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx, nn
 
-from fxtui.engine.graph_parts import CutRefusedError, GraphFacts, build_prefix, build_suffix, study
-from fxtui.engine.tracing import UntraceableError, eval_mode, is_stochastic, module_is_stochastic, trace
+from fxtui.engine.graph_parts import (
+    CutRefusedError,
+    GraphFacts,
+    ancestors,
+    build_prefix,
+    build_suffix,
+    counterparts,
+    study,
+)
+from fxtui.engine.stochastic import is_stochastic, module_is_stochastic, random_state, random_state_kept, same_state
+from fxtui.engine.tracing import UntraceableError, eval_mode, is_mutation, trace
 
 _TOLERANCE = 1e-5
+Opaque = frozenset[type[nn.Module]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,7 @@ class Cut:
     @property
     def at_input(self) -> bool:
         """Whether nothing is cut off: the frontier is the image itself."""
-        return len(self.tensors) == 1 and self.tensors[0].name == "input"
+        return isinstance(self.prefix, _Images)
 
 
 def cut_model(model: nn.Module, head: str, images: Tensor) -> Cut:
@@ -94,44 +104,83 @@ def cut_model(model: nn.Module, head: str, images: Tensor) -> Cut:
             return _uncut(model, images, note)
 
 
-def _cut_by_graph(model: nn.Module, images: Tensor) -> Cut:
-    training = trace(model)
-    with eval_mode(model), torch.no_grad():
-        evaluating = trace(model)
-        facts = study(evaluating, images[:2], images[:3])
-    frontier, live = _find_frontier(model, training.graph, facts)
-    if any(node.op == "placeholder" for node in frontier):
-        if len(frontier) == 1:
-            return _uncut(model, images)
-        raise CutRefusedError("the image itself and frozen layers are both read by layers that train")
-    names = [node.name for node in frontier]
-    by_name = {node.name: node for node in evaluating.graph.nodes}
-    if missing := [name for name in names if name not in by_name]:
+def _cut_by_graph(model: nn.Module, images: Tensor, opaque: Opaque = frozenset()) -> Cut:
+    training, opaque = _trace_around(model, opaque)
+    live, facts = _find_live(model, training, images)
+    frontier = _find_frontier(model, training.graph, live, facts)
+    if not frontier:
+        raise CutRefusedError("its output does not depend on the images")
+    if len(frontier) == 1 and frontier[0].op == "placeholder":
+        return _uncut(model, images)
+    with eval_mode(model):
+        evaluating, more = _trace_around(model, opaque)
+        all_facts = study(evaluating, images)
+    if more != opaque:
+        # Both graphs must have the same nodes for the same work.
+        return _cut_by_graph(model, images, more)
+    same = counterparts(training, evaluating)
+    if missing := [node.name for node in frontier if node.name not in same]:
         raise CutRefusedError(f"{missing[0]} exists in training only")
-    tensors = tuple(_describe(by_name[name], facts) for name in names)
-    prefix = build_prefix(evaluating, names, live)
+    still = {same[node.name].name for node in training.graph.nodes if node.name not in live and node.name in same}
+    nodes = [same[node.name] for node in frontier]
+    names = [node.name for node in nodes]
+    tensors = tuple(_describe(node, all_facts) for node in nodes)
     cut = Cut(
         tensors,
-        prefix,
-        build_suffix(training, names, tensors[0].rows, facts),
-        build_suffix(evaluating, names, tensors[0].rows, facts),
-        source=TracedSource(evaluating, facts, tuple(names)),
+        build_prefix(evaluating, names, frozenset(node.name for node in evaluating.graph.nodes) - still),
+        build_suffix(training, [node.name for node in frontier], tensors[0].rows, facts),
+        build_suffix(evaluating, names, tensors[0].rows, all_facts),
+        source=TracedSource(evaluating, all_facts, tuple(names)),
     )
     _check(model, cut, images)
     return cut
 
 
-def _find_frontier(model: nn.Module, graph: fx.Graph, facts: GraphFacts) -> tuple[list[fx.Node], frozenset[str]]:
-    """The image-dependent nodes that live nodes read, in the order of the graph; and the names of the live nodes."""
-    trainable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    live: set[fx.Node] = set()
-    frontier: set[fx.Node] = set()
-    for node in graph.nodes:
-        reads_live = any(source in live for source in node.all_input_nodes)
-        if node.op == "output" or reads_live or _owns(node, trainable) or is_stochastic(node, model):
-            live.add(node)
-            frontier.update(s for s in node.all_input_nodes if s not in live and facts.depends_on_images(s))
-    return [node for node in graph.nodes if node in frontier], frozenset(node.name for node in live)
+def _trace_around(model: nn.Module, opaque: Opaque) -> tuple[fx.GraphModule, Opaque]:
+    """Trace a model around those of its modules that cannot be traced: each is one node, as torch's own layers are.
+
+    Returns the classes of these modules with the graph, those given included.
+    """
+    while True:
+        try:
+            return trace(model, opaque), opaque
+        except UntraceableError as error:
+            if error.inside is None or error.inside in opaque or isinstance(model, error.inside):
+                raise
+            opaque |= {error.inside}
+
+
+def _find_live(model: nn.Module, traced: fx.GraphModule, images: Tensor) -> tuple[frozenset[str], GraphFacts]:
+    """The names of the nodes that must run in every batch, and what the others turned out to be."""
+    trainable = {n for n, parameter in model.named_parameters(remove_duplicate=False) if parameter.requires_grad}
+    drawing: set[str] = set()
+    while True:
+        live: set[fx.Node] = set()
+        for node in traced.graph.nodes:
+            reads_live = any(source in live for source in node.all_input_nodes)
+            random = node.name in drawing or is_stochastic(node, model)
+            if node.op == "output" or reads_live or random or _owns(node, trainable):
+                live.add(node)
+        names = frozenset(node.name for node in live)
+        facts = study(traced, images, names)
+        if not facts.drawing:
+            return names, facts
+        drawing |= facts.drawing
+
+
+def _find_frontier(model: nn.Module, graph: fx.Graph, live: frozenset[str], facts: GraphFacts) -> list[fx.Node]:
+    """The image-dependent nodes that live nodes read on the way to the output, in the order of the graph."""
+    needed = ancestors(node for node in graph.nodes if node.op == "output" or is_mutation(node, model))
+    sources = (source for node in needed if node.name in live for source in node.all_input_nodes)
+    read = {_behind_identities(model, source) for source in sources}
+    return [node for node in graph.nodes if node in read and node.name not in live and facts.depends_on_images(node)]
+
+
+def _behind_identities(model: nn.Module, node: fx.Node) -> fx.Node:
+    """What an identity hands on, e.g. in a shortcut: one tensor need not be kept twice."""
+    while node.op == "call_module" and type(model.get_submodule(str(node.target))) is nn.Identity:
+        node = node.all_input_nodes[0]
+    return node
 
 
 def _owns(node: fx.Node, trainable: set[str]) -> bool:
@@ -151,7 +200,9 @@ def _describe(node: fx.Node, facts: GraphFacts) -> FrontierTensor:
 
 
 def _label(node: fx.Node) -> str:
-    """The outermost module whose output this node is, e.g. ``layer3``; the node's own name outside any module."""
+    """The outermost module whose output this node is, e.g. ``layer3``; else its own name, with the module it is in."""
+    if node.op == "placeholder":
+        return "input"
     stack = [str(path) for path in node.meta.get("nn_module_stack", {}) if path]
     if node.op == "call_module" and str(node.target) not in stack:
         stack.append(str(node.target))
@@ -159,7 +210,7 @@ def _label(node: fx.Node) -> str:
         inside = [u for u in node.users if any(p == path for p in u.meta.get("nn_module_stack", {}))]
         if not inside:
             return path
-    return stack[-1] if stack else node.name
+    return f"{stack[-1]}.{node.name}" if stack else node.name
 
 
 def _check(model: nn.Module, cut: Cut, images: Tensor) -> None:
@@ -168,9 +219,14 @@ def _check(model: nn.Module, cut: Cut, images: Tensor) -> None:
         parts = cut.evaluate(*_run_prefix(cut, images))
     if not isinstance(whole, Tensor) or whole.shape != parts.shape:
         raise CutRefusedError("its output is not one tensor")
-    if not torch.allclose(whole, parts, rtol=_TOLERANCE, atol=_TOLERANCE * max(1.0, float(whole.abs().max()))):
+    if not _agree(whole, parts):
         names = ", ".join(tensor.name for tensor in cut.tensors)
         raise CutRefusedError(f"cut at {names}, the parts give another result than the whole")
+
+
+def _agree(one: Tensor, other: Tensor) -> bool:
+    scale = max(1.0, float(one.abs().max()))
+    return one.shape == other.shape and torch.allclose(one, other, rtol=_TOLERANCE, atol=_TOLERANCE * scale)
 
 
 def _run_prefix(cut: Cut, images: Tensor) -> Sequence[Tensor]:
@@ -221,6 +277,11 @@ class _UpToHead(nn.Module):
         self._held = (model, model.get_submodule(head))
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
+        with eval_mode(self._held[0]):
+            return self.run(images)
+
+    def run(self, images: Tensor) -> tuple[Tensor]:
+        """The same in the model's present modes."""
         model, head = self._held
 
         def stop(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -228,8 +289,7 @@ class _UpToHead(nn.Module):
 
         handle = head.register_forward_pre_hook(stop)
         try:
-            with eval_mode(model):
-                model(images)
+            model(images)
         except _ReachedHeadError as reached:
             return (reached.features,)
         finally:
@@ -248,6 +308,12 @@ def _cut_at_head(model: nn.Module, head: str, images: Tensor, note: str) -> Cut:
     prefix = _UpToHead(model, head)
     with torch.no_grad():
         (features,) = prefix(images)
+        with random_state_kept(images.device):
+            before = random_state(images.device)
+            (training,) = prefix.run(images)
+            drawn = not same_state(before, random_state(images.device))
+    if drawn or not _agree(features, training):
+        raise CutRefusedError("its forward does something else in training, outside the head")
     if features.shape[0] != images.shape[0]:
         raise CutRefusedError("its head does not read one row an image")
     tensor = FrontierTensor(head, 1, tuple(features.shape[1:]), tuple(range(features.dim())))

@@ -7,40 +7,89 @@ combination of modes it is used in. Source: https://docs.pytorch.org/docs/stable
 from __future__ import annotations
 
 import contextlib
+import inspect
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import fx, nn
 from torch.nn import functional as F
-from torchvision.ops import StochasticDepth
 
-from fxtui.engine.freezing import BatchNorm
+from fxtui.engine.freezing import set_modes
+from fxtui.engine.stochastic import is_dropout, random_state, random_state_kept, same_state
 
 
 class UntraceableError(ValueError):
-    """torch.fx cannot follow the model's forward; the message says where it gave up."""
+    """torch.fx cannot follow the model's forward; the message says where it gave up.
+
+    ``inside`` is the class of the innermost module it gave up in, None for the model itself.
+    """
+
+    def __init__(self, message: str, inside: type[nn.Module] | None = None) -> None:
+        super().__init__(message)
+        self.inside = inside
+
+
+class _DrawnError(Exception):
+    pass
 
 
 class _Tracer(fx.Tracer):
+    def __init__(self, opaque: frozenset[type[nn.Module]], device: torch.device) -> None:
+        super().__init__(autowrap_functions=())
+        self._opaque = opaque
+        self._device = device
+        self.failed_in: nn.Module | None = None
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, StochasticDepth) or super().is_leaf_module(m, module_qualified_name)
+        return is_dropout(m) or type(m) in self._opaque or super().is_leaf_module(m, module_qualified_name)
+
+    def create_args_for_root(
+        self,
+        root_fn: Callable[..., Any],
+        is_module: bool,  # noqa: ARG002
+        concrete_args: dict[str, Any] | tuple[Any, ...] | None = None,  # noqa: ARG002
+    ) -> tuple[Any, list[Any]]:
+        """Hand over the image alone: every further argument of a forward has its default, as in a plain call."""
+        own = list(inspect.signature(inspect.unwrap(root_fn)).parameters.values())[1:]
+        name = own[0].name if own and own[0].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD else "images"
+        return root_fn, [self.root, self.create_proxy("placeholder", name, (), {})]
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        before = random_state(self._device)
+        try:
+            value = super().call_module(m, forward, args, kwargs)
+            _refuse_drawing(before, self._device)
+        except Exception:
+            self.failed_in = self.failed_in or m
+            raise
+        return value
 
 
-def trace(model: nn.Module) -> fx.GraphModule:
+def trace(model: nn.Module, opaque: frozenset[type[nn.Module]] = frozenset()) -> fx.GraphModule:
     """The model's forward in its present modes as a graph, on the model's own submodules and parameters.
+
+    Modules of ``opaque`` classes are nodes of their own that the trace does not look into.
 
     Raises:
         UntraceableError: the forward depends on values that a trace does not have.
     """
-    tracer = _Tracer(autowrap_functions=())
-    with _attributes_kept(model):
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    tracer = _Tracer(opaque, device)
+    with _attributes_kept(model), random_state_kept(device):
+        before = random_state(device)
         try:
-            return fx.GraphModule(model, tracer.trace(model))
+            graph = tracer.trace(model)
+            _refuse_drawing(before, device)
+            return fx.GraphModule(model, graph)
         # A user's forward may raise anything at all when it is handed a proxy; every such case means the same here.
         except Exception as error:
-            raise UntraceableError(f"{type(model).__name__}: {_first_line(error)}") from error
+            where = tracer.failed_in
+            name = type(where or model).__name__
+            raise UntraceableError(f"{name}: {_first_line(error)}", None if where is None else type(where)) from error
 
 
 @contextlib.contextmanager
@@ -48,38 +97,10 @@ def eval_mode(model: nn.Module) -> Iterator[None]:
     """All modules in eval mode inside, each back in its own afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     try:
-        for module, _ in modes:
-            module.training = False
+        set_modes([(module, False) for module, _ in modes])
         yield
     finally:
-        for module, mode in modes:
-            module.training = mode
-
-
-def is_stochastic(node: fx.Node, model: nn.Module) -> bool:
-    """Whether a node gives other results for the same input, or changes its own statistics, in its present mode."""
-    if node.op == "call_module":
-        return module_is_stochastic(model.get_submodule(str(node.target)))
-    if node.op == "call_method":
-        return node.target in _RANDOM_METHODS
-    if node.op != "call_function":
-        return False
-    if node.target in _RANDOM_FUNCTIONS:
-        return True
-    name = getattr(node.target, "__name__", "")
-    arguments = dict(node.kwargs)
-    if name in _ARGUMENTS:
-        arguments.update(zip(_ARGUMENTS[name], node.args, strict=False))
-    if name == "batch_norm":
-        return bool(arguments.get("training", False))
-    if name == "rrelu":
-        return bool(arguments.get("training", False))
-    rates = [arguments[key] for key in ("p", "dropout_p", "dropout", "attention_dropout") if key in arguments]
-    if name == "scaled_dot_product_attention":
-        return any(rates)
-    if "dropout" in name:
-        return bool(arguments.get("training", True)) and any(rates or [0.5])
-    return bool(arguments.get("training", False)) and any(rates)
+        set_modes(modes)
 
 
 def is_mutation(node: fx.Node, model: nn.Module) -> bool:
@@ -94,44 +115,33 @@ def is_mutation(node: fx.Node, model: nn.Module) -> bool:
     return False
 
 
-def module_is_stochastic(module: nn.Module) -> bool:
-    """Whether a module, or one inside it, is random or moves its statistics in its present mode."""
-    for part in module.modules():
-        if not part.training:
-            continue
-        if isinstance(part, BatchNorm) or (
-            isinstance(part, nn.modules.instancenorm._InstanceNorm) and part.track_running_stats
-        ):
-            return True
-        if isinstance(part, nn.modules.dropout._DropoutNd | StochasticDepth) and part.p > 0:
-            return True
-        if isinstance(part, nn.RReLU):
-            return True
-        if isinstance(part, nn.MultiheadAttention | nn.RNNBase) and part.dropout > 0:
-            return True
-    return False
-
-
 @contextlib.contextmanager
 def _attributes_kept(model: nn.Module) -> Iterator[None]:
-    """Put back what a forward stores on its modules, so that no proxy of the trace stays there."""
-    before = [(module, dict(vars(module))) for module in model.modules()]
+    """Put back what a forward stores on its modules, in their containers too, so that no proxy of the trace stays."""
+    before = [(vars(module), dict(vars(module))) for module in model.modules()]
+    held = [(value, value.copy()) for _, attributes in before for value in attributes.values() if _is_container(value)]
     try:
         yield
     finally:
-        for module, attributes in before:
-            module.__dict__.clear()
-            module.__dict__.update(attributes)
+        for container, content in [*held, *before]:
+            container.clear()
+            container.extend(content) if isinstance(container, list) else container.update(content)
+
+
+def _is_container(value: object) -> bool:
+    return isinstance(value, dict | list | set)
+
+
+def _refuse_drawing(before: tuple[torch.Tensor, ...], device: torch.device) -> None:
+    """A number drawn while tracing would stay the same for ever after, e.g. whether a layer is left out."""
+    if not same_state(before, random_state(device)):
+        raise _DrawnError("it draws random numbers that a trace would keep")
 
 
 def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).strip().splitlines()[0]
 
 
-_RANDOM_FUNCTIONS: frozenset[Any] = frozenset(
-    {torch.bernoulli, torch.rand, torch.randn, torch.rand_like, torch.randn_like, torch.randint, torch.randperm}
-)
-_RANDOM_METHODS = frozenset({"bernoulli", "bernoulli_", "uniform_", "normal_", "random_", "exponential_"})
 _MUTATING: frozenset[Any] = frozenset(
     {
         operator.iadd,
@@ -144,15 +154,3 @@ _MUTATING: frozenset[Any] = frozenset(
         F.relu_,
     }
 )
-# The positional arguments of functions whose mode or rate may be given without a name.
-_ARGUMENTS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"),
-        ("input", "p", "training"),
-    ),
-    "rrelu": ("input", "lower", "upper", "training"),
-    "stochastic_depth": ("input", "p", "mode", "training"),
-    "drop_path": ("input", "p", "training"),
-    "batch_norm": ("input", "running_mean", "running_var", "weight", "bias", "training"),
-    "scaled_dot_product_attention": ("query", "key", "value", "attn_mask", "dropout_p"),
-}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class Block(nn.Module):
@@ -84,6 +85,228 @@ class Attention(nn.Module):
         return result
 
 
+class SqueezeExcite(nn.Module):
+    """Channels weighed by what the whole image says."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc1 = nn.Conv2d(width, 4, 1)
+        self.fc2 = nn.Conv2d(4, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = x * self.fc2(self.fc1(self.pool(x)).relu()).sigmoid()
+        return result
+
+
+class DenseLayer(nn.Module):
+    """Reads everything before it, as DenseNet's layers do."""
+
+    def __init__(self, width: int, growth: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv = nn.Conv2d(width, growth, 3, padding=1, bias=False)
+        self.rate = 0.1
+
+    def forward(self, before: list[Tensor]) -> Tensor:
+        x = self.conv(self.relu(self.norm(torch.cat(before, 1))))
+        return F.dropout(x, p=self.rate, training=self.training)
+
+
+class DenseBlock(nn.ModuleDict):
+    """Layers whose inputs are all outputs so far."""
+
+    def __init__(self, width: int, growth: int, layers: int) -> None:
+        super().__init__({f"layer{i}": DenseLayer(width + i * growth, growth) for i in range(layers)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = [x]
+        for layer in self.values():
+            features.append(layer(features))
+        return torch.cat(features, 1)
+
+
+class TinyDense(nn.Module):
+    """Two dense blocks with a squeeze-and-excitation after each: what is frozen is read far behind."""
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, width, 3, stride=2, padding=1), nn.BatchNorm2d(width), nn.SiLU())
+        self.block1 = DenseBlock(width, 4, 2)
+        self.excite1 = SqueezeExcite(width + 8)
+        self.down = nn.Conv2d(width + 8, width, 2, stride=2)
+        self.block2 = DenseBlock(width, 4, 2)
+        self.excite2 = SqueezeExcite(width + 8)
+        self.head = nn.Linear(width + 8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.excite1(self.block1(self.stem(x)))
+        x = self.excite2(self.block2(self.down(x)))
+        logits: Tensor = self.head(x.mean((2, 3)))
+        return logits
+
+
+def drop_path(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Stochastic depth as timm writes it."""
+    if drop_prob == 0.0 or not training:
+        return x
+    keep = 1 - drop_prob
+    mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(keep)
+    mask.div_(keep)
+    return x * mask
+
+
+class DropPath(nn.Module):
+    """A module around it, as timm has it."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x: Tensor) -> Tensor:
+        return drop_path(x, self.drop_prob, self.training)
+
+
+class TimmBlock(nn.Module):
+    """A block with a mask argument, layer scale, and stochastic depth both as a module and as a call."""
+
+    def __init__(self, width: int, rate: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        self.gamma = nn.Parameter(torch.ones(width))
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.drop_path = DropPath(rate)
+        self.rate = rate
+
+    def forward(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+        n, tokens, width = x.shape
+        q, k, v = self.qkv(self.norm1(x)).reshape(n, tokens, 3, 2, width // 2).permute(2, 0, 3, 1, 4).unbind(0)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask, dropout_p=self.rate if self.training else 0.0)
+        x = x + self.drop_path(self.proj(y.transpose(1, 2).reshape(n, tokens, width)) * self.gamma)
+        return x + drop_path(self.mlp(self.norm2(x)), self.rate, self.training)
+
+
+class TimmLike(nn.Module):
+    """Its forward takes more than the image, with defaults, as timm's transformers do."""
+
+    def __init__(self, width: int = 16, rate: float = 0.3) -> None:
+        super().__init__()
+        self.patch = nn.Conv2d(3, width, 8, stride=8)
+        self.position = nn.Parameter(torch.randn(1, 16, width) * 0.02)
+        self.blocks = nn.ModuleList([TimmBlock(width, rate * i) for i in range(3)])
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, 5)
+
+    def forward(self, x: Tensor, attn_mask: Tensor | None = None, *, pool: str = "mean", **extra: bool) -> Tensor:
+        x = self.patch(x).flatten(2).transpose(1, 2) + self.position
+        for block in self.blocks:
+            x = block(x, attn_mask=attn_mask) if attn_mask is not None else block(x)
+        x = self.norm(x)
+        x = x.mean(1) if pool == "mean" else x[:, 0]
+        return x if extra.get("pre_logits") else self.head(x)
+
+
+class BiasedAttention(nn.Module):
+    """Keeps, in eval mode, what it computed from its bias, and drops it when it trains again, as LeViT's does."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(width, 3 * width)
+        self.biases = nn.Parameter(torch.randn(16) * 0.5)
+        self.register_buffer("index", torch.arange(256).reshape(16, 16) % 16)
+        self.kept: dict[str, Tensor] = {}
+
+    def train(self, mode: bool = True) -> BiasedAttention:
+        super().train(mode)
+        if mode:
+            self.kept.clear()
+        return self
+
+    def bias(self) -> Tensor:
+        if self.training:
+            return self.biases[self.index]
+        if "bias" not in self.kept:
+            self.kept["bias"] = self.biases[self.index]
+        return self.kept["bias"]
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).chunk(3, -1)
+        return x + (q @ k.transpose(1, 2) + self.bias()).softmax(-1) @ v
+
+
+class LevitLike(nn.Module):
+    """Attention that keeps a value on itself."""
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        self.patch = nn.Conv2d(3, width, 8, stride=8)
+        self.blocks = nn.Sequential(*[BiasedAttention(width) for _ in range(3)])
+        self.head = nn.Linear(width, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.blocks(self.patch(x).flatten(2).transpose(1, 2)).mean(1))
+        return logits
+
+
+class Jitter(nn.Module):
+    """Noise by a call that no list of random functions names."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.normal(x, 0.3) if self.training else x
+
+
+class Skipped(nn.Module):
+    """A block that is left out now and then, decided in Python."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.block = Block(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and float(torch.rand(())) < 0.5:
+            return x
+        result: Tensor = self.block(x)
+        return result
+
+
+class Shy(nn.Module):
+    """A block that looks at its values, which cannot be traced."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.block = Block(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.clamp(max=10.0) if bool(x.max() > 10) else x
+        result: Tensor = self.block(x)
+        return result
+
+
+class TwoPaths(nn.Module):
+    """The image goes down two paths, and the second multiplies where the first may drop."""
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__()
+        self.fine = nn.Conv2d(3, width, 3, stride=2, padding=1)
+        self.coarse = nn.Conv2d(3, width, 3, stride=2, padding=1)
+        self.scale = nn.Parameter(torch.linspace(0.5, 2, width).view(1, width, 1, 1))
+        self.shift = nn.Parameter(torch.linspace(0.5, 2, width).view(1, width, 1, 1))
+        self.rate = 0.5
+        self.fc = nn.Linear(2 * width, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        fine = drop_path(self.fine(x) * self.scale, self.rate, self.training)
+        coarse = self.coarse(x)
+        coarse = coarse * self.scale
+        coarse = coarse * self.shift
+        logits: Tensor = self.fc(torch.cat([fine, coarse], 1).relu().mean((2, 3)))
+        return logits
+
+
 class Untraceable(TinyResNet):
     """Its forward asks for a value, which a trace does not have."""
 
@@ -91,6 +314,19 @@ class Untraceable(TinyResNet):
         if float(x.sum()) > 1e30:
             return x
         return super().forward(x)
+
+
+class Meddler(TinyResNet):
+    """Behind its frozen layers it writes to one of them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = super().forward(x)
+        self.conv1.weight.data.add_(logits.detach().mean() * 0 + 0.01)
+        return logits
+
+
+def meddler() -> nn.Module:
+    return Meddler()
 
 
 def tiny_resnet() -> nn.Module:
@@ -101,10 +337,71 @@ def tiny_transformer() -> nn.Module:
     return TinyTransformer()
 
 
+def tiny_dense() -> nn.Module:
+    return TinyDense()
+
+
 def untraceable() -> nn.Module:
     model = Untraceable()
     model.dropout.p = 0.0
     return model
+
+
+def greedy() -> nn.Module:
+    """A model whose first convolution has memory for five images at a time."""
+    model = TinyResNet()
+
+    def refuse(_: nn.Module, inputs: tuple[Tensor]) -> None:
+        if len(inputs[0]) > 5:
+            raise torch.OutOfMemoryError("out of memory")
+
+    model.conv1.register_forward_pre_hook(refuse)
+    return model
+
+
+class Hidden(nn.Module):
+    """A hidden layer for which more than ``most`` images are too many in training, from the ``first`` batch on."""
+
+    def __init__(self, width: int, most: int, first: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+        self.most = most
+        self.left = first
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and torch.is_grad_enabled() and len(x) > self.most:
+            self.left -= 1
+            if self.left <= 0:
+                raise torch.OutOfMemoryError("out of memory")
+        return self.linear(x).relu()
+
+
+class Demanding(nn.Module):
+    """A frozen convolution, the hidden layer, a head; nothing random."""
+
+    def __init__(self, most: int = 10**9, first: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, stride=2)
+        self.pool = nn.AdaptiveAvgPool2d(4)
+        self.hidden = Hidden(128, most, first)
+        self.fc = nn.Linear(128, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.fc(self.hidden(self.pool(self.conv(x).relu()).flatten(1)))
+        return logits
+
+
+def undemanding() -> nn.Module:
+    return Demanding()
+
+
+def demanding() -> nn.Module:
+    return Demanding(most=8)
+
+
+def demanding_later() -> nn.Module:
+    """Runs out of memory in its second batch of training."""
+    return Demanding(most=8, first=2)
 
 
 def explosive() -> nn.Module:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import nn
 
 from fxtui.engine.freezing import FreezeError, Freezing, apply_modes
-from tests.engine.models import TinyResNet, TinyTransformer
+from tests.engine.invariants import plain_modes
+from tests.engine.models import LevitLike, TinyResNet, TinyTransformer
 
 STAGES = ("conv1", "bn1", "layer1", "layer2", "layer3")
 
@@ -40,6 +42,44 @@ def test_modes_equal_the_plain_loop(freezing: Freezing) -> None:
         if parameters and not any(p.requires_grad for p in parameters):
             module.eval()
     assert ours == {name: module.training for name, module in model.named_modules()}
+
+
+def test_a_module_in_two_places_has_the_mode_of_the_plain_loop() -> None:
+    """Frozen in one of them, it is in eval mode, whichever comes first."""
+    model = TinyResNet()
+    shared = nn.Dropout(0.5)
+    model.layer1.append(shared)
+    model.layer3.append(shared)
+    for trains in ("layer1", "layer3"):
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name.startswith((trains, "fc")))
+        apply_modes(model)
+        ours = {name: module.training for name, module in model.named_modules()}
+        assert not shared.training
+        plain_modes(model)
+        assert ours == {name: module.training for name, module in model.named_modules()}
+
+
+def test_a_train_method_of_a_models_own_is_called() -> None:
+    """LeViT's attention drops there what it keeps for evaluation."""
+    model = LevitLike()
+    freezing = Freezing(model, "head", ("patch", "blocks"))
+    freezing.apply()
+    model(torch.randn(2, 3, 32, 32))
+    assert model.blocks[1].kept
+    freezing.change_to(freezing.resolve(["blocks.1"]))
+    assert not model.blocks[1].kept
+    assert model.blocks[0].kept
+
+
+def test_a_shared_weight_is_found_under_each_of_its_names() -> None:
+    model = TinyResNet()
+    model.layer3[0].conv1.weight = model.layer3[1].conv1.weight = model.layer2[1].conv1.weight
+    freezing = Freezing(model, "fc", STAGES)
+    assert freezing.resolve(["layer3.0.conv1"]) == {"layer2.1.conv1.weight"}
+    assert freezing.resolve(["layer3.1.c*1"]) == {"layer2.1.conv1.weight"}
+    freezing.change_to(freezing.resolve(["layer3.1.conv1.weight"]))
+    assert model.layer3[0].conv1.weight.requires_grad
 
 
 @pytest.mark.parametrize(("batchnorm", "expected"), [("frozen", False), ("live", True)])
@@ -106,8 +146,6 @@ def test_undo_restores_and_ends(freezing: Freezing) -> None:
 
 
 def test_frozen_parameters_lose_their_gradient(freezing: Freezing) -> None:
-    import torch
-
     freezing.change_to(freezing.resolve(["layer3"]))
     freezing._model(torch.randn(4, 3, 32, 32)).sum().backward()
     assert freezing._model.get_parameter("layer3.0.conv1.weight").grad is not None

@@ -11,33 +11,50 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
-import msgspec
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
 from fxtui.config import CacheConfig, Precision
 from fxtui.engine.cache_files import CacheFiles, cache_root
-from fxtui.engine.fast_prefix import Prefix, accelerate
-from fxtui.engine.feeds import CachedFeed, Feed, LiveFeed, per_image, report_broken
+from fxtui.engine.cache_memory import CacheMemory, HeldCache
+from fxtui.engine.data.augment import Augmentation
+from fxtui.engine.fast_prefix import InParts, Prefix, accelerate
+from fxtui.engine.feeds import AugmentedFeed, CachedFeed, Feed, LiveFeed, padded, per_image, report_broken
 from fxtui.engine.frontier import Cut, bridge
 from fxtui.engine.images import ImageRows, Normaliser
 from fxtui.engine.order import plain_batches
 from fxtui.run.events import CachePlace, CacheReady, Event, ExtractionProgress, Warning
 
-_SHARE_OF_FREE_MEMORY = 0.5
 _PROGRESS_SECONDS = 0.1
-_Item = TypeVar("_Item", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
-class _Cache:
+class _Wanted:
+    """A cache that a cut asks for: ``shapes`` of all its rows, ``key`` empty where nothing is to be cached."""
+
     cut: Cut
-    data: tuple[Tensor, ...]
+    key: str
+    shapes: tuple[tuple[int, ...], ...]
+    dtype: torch.dtype
+
+    @property
+    def size(self) -> int:
+        return sum(int(np.prod(shape, dtype=np.int64)) for shape in self.shapes) * self.dtype.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How the frozen part of a cut would be kept: a cache of so many bytes, 0 for none, and whether it is there.
+
+    ``live`` is the prefix, where it runs in every training batch.
+    """
+
+    bytes: int
+    ready: bool
+    live: Prefix | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +69,8 @@ class _Work:
 class FeatureBank:
     """Gives a feed for a cut: from a cache it has, from one it computes now, or image by image where none fits.
 
-    ``emit`` takes events, ``check_stop`` is called between batches of an extraction and may raise to end it.
+    With an augmentation, training goes image by image and only the validation images, which are never augmented, are
+    cached. ``emit`` takes events, ``check_stop`` is called between batches of an extraction and may raise to end it.
     """
 
     def __init__(
@@ -65,6 +83,7 @@ class FeatureBank:
         batch_size: int,
         emit: Callable[[Event], None],
         check_stop: Callable[[], None],
+        augmentation: Augmentation | None = None,
     ) -> None:
         self._model = model
         self._images = images
@@ -74,10 +93,16 @@ class FeatureBank:
         self._batch_size = batch_size
         self._emit = emit
         self._check_stop = check_stop
+        self._augmentation = augmentation
         self._normalise = Normaliser(images.preprocessing, device)
         self._labels = torch.from_numpy(images.labels).to(device)
-        self._files = CacheFiles(cache_root(), int(config.max_gb * 1e9))
-        self._caches: dict[str, _Cache] = {}
+        self._rows = np.arange(len(images)) if augmentation is None else images.val
+        self._position = np.full(len(images), -1)
+        self._position[self._rows] = np.arange(len(self._rows))
+        limit = int(config.max_gb * 1e9)
+        self._files = CacheFiles(cache_root(), limit)
+        self._memory = CacheMemory(device, limit)
+        self._in_use = ""
         self._digests: dict[str, bytes] = {}
         self._example: Tensor | None = None
 
@@ -96,9 +121,18 @@ class FeatureBank:
         return self._example
 
     def weights_changed(self, names: frozenset[str]) -> None:
-        """Say which parameters and buffers may have moved since the last feed."""
+        """Say which parameters and buffers may have moved since the last feed; caches from before they did go."""
         for name in names:
             self._digests.pop(name, None)
+        self._memory.keep_only(lambda key, cache: self._fingerprint(cache.cut, cache.feed.data[0].dtype) == key)
+
+    def kept(self, cut: Cut) -> Kept:
+        """How the frozen part of a cut would be kept, and whether it is already. Computes and loads nothing."""
+        wanted, prefix, _ = self._wanted(cut)
+        ready = bool(wanted.key) and (self._memory.holds(wanted.key) or self._files.find(wanted.key) is not None)
+        room = bool(wanted.key) and self._fits(wanted.size, frozenset((self._in_use,))) is not None
+        live = self._augmentation is not None or not (ready or room)
+        return Kept(wanted.size if ready or room else 0, ready, prefix if live else None)
 
     def feed(self, cut: Cut) -> Feed:
         """A feed for a cut; says with `cache_ready` what it does. Broken images found on the way are left out.
@@ -107,100 +141,124 @@ class FeatureBank:
             ConfigError: a class has no readable image left.
         """
         started = time.monotonic()
-        prefix, dtype, note = accelerate(cut.prefix, self._precision, self._device, (self.example(),))
-        note = "; ".join(filter(None, (cut.note, note)))
-        shapes = [(len(self._images), *spec.image_shape) for spec in cut.tensors]
-        size = sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes) * dtype.itemsize
-        key = self._fingerprint(cut, dtype) if self._config.enabled else ""
-        ready = CacheReady(
-            frontier=tuple(spec.name for spec in cut.tensors),
-            shape=tuple(shapes),
-            dtype=str(dtype).removeprefix("torch."),
-            where="none",
-            bytes=0,
-            reused=False,
-            note=note,
+        wanted, prefix, slower = self._wanted(cut)
+        live = LiveFeed(
+            self._images, cut.tensors, prefix, self._normalise, self._labels, self._emit, self._augmentation
         )
-        data, where, reused, reads = self._find(key, size)
-        if data is None and where == "none":
-            why = "the cache is off" if not self._config.enabled else f"{size / 2**30:,.1f} GiB fit nowhere"
-            what = "images are read every epoch" if cut.at_input else "frozen layers run in every batch"
-            self._emit(msgspec.structs.replace(ready, note="; ".join(filter(None, (note, f"{what}: {why}")))))
-            return LiveFeed(self._images, cut.tensors, prefix, self._normalise, self._labels, self._emit)
-        if data is None:
-            work = self._plan(cut, prefix)
-            reads = work.reads_images
-            data = self._compute(work, cut, key, shapes, dtype, where)
-        self._caches[key] = _Cache(cut, data)
+        cache, reused, reads_images = self._obtain(wanted, prefix) if wanted.key else (None, False, False)
+        self._in_use = wanted.key if cache else ""
+        notes = (cut.note, slower, self._in_force(wanted, cached=cache is not None))
         self._emit(
-            msgspec.structs.replace(
-                ready,
-                where=where,
-                bytes=size,
+            CacheReady(
+                frontier=tuple(spec.name for spec in cut.tensors),
+                shape=wanted.shapes,
+                dtype=str(wanted.dtype).removeprefix("torch."),
+                where=cache.where if cache else "none",
+                bytes=wanted.size if cache else 0,
                 reused=reused,
-                images_read=reads,
-                seconds=time.monotonic() - started,
+                images_read=reads_images,
+                seconds=time.monotonic() - started if cache else 0.0,
+                note="; ".join(filter(None, notes)),
             )
         )
-        return CachedFeed(cut.tensors, data, self._labels, self._device)
+        if cache is None:
+            return live
+        return cache.feed if self._augmentation is None else AugmentedFeed(live, cache.feed)
 
-    def _find(self, key: str, size: int) -> tuple[tuple[Tensor, ...] | None, CachePlace, bool, bool]:
-        """A cache that is there, or where a new one of ``size`` bytes goes."""
-        if not self._config.enabled:
-            return None, "none", False, False
-        if cache := self._caches.get(key):
-            place: CachePlace = "device" if cache.data[0].device.type != "cpu" else "host"
-            return cache.data, place, True, False
-        place = self._place(size)
-        if (found := self._files.find(key)) is None:
-            return None, place, False, True
-        data, broken = found
-        report_broken(self._images, broken, self._emit)
-        if place == "device":
-            data = tuple(tensor.to(self._device) for tensor in data)
-        return data, "file" if place in ("file", "none") else place, True, False
+    def _wanted(self, cut: Cut) -> tuple[_Wanted, Prefix, str]:
+        """What a cut asks for, the fastest prefix that agrees, and a note where the wanted precision was not kept."""
+        prefix, dtype, slower = accelerate(cut.prefix, self._precision, self._device, (self.example(),))
+        shapes = tuple((len(self._rows), *spec.image_shape) for spec in cut.tensors)
+        key = self._fingerprint(cut, dtype) if self._config.enabled else ""
+        return _Wanted(cut, key, shapes, dtype), InParts(prefix, self._say_in_parts), slower
 
-    def _plan(self, cut: Cut, prefix: Prefix) -> _Work:
-        """From the nearest valid cache if the frontier can be computed from one, else from the images."""
-        best: tuple[int, fx.GraphModule, _Cache] | None = None
-        for key, cache in self._caches.items():
-            if cache.cut.at_input or self._fingerprint(cache.cut, cache.data[0].dtype) != key:
-                continue
-            if (between := bridge(cache.cut, cut)) is not None:
-                nodes = len(between.graph.nodes)
-                best = min(best or (nodes, between, cache), (nodes, between, cache), key=lambda option: option[0])
-        if best is None:
+    def _fits(self, size: int, keep: frozenset[str]) -> CachePlace | None:
+        """Where so many bytes can go, dropping what is not in ``keep``; None if nowhere."""
+        return self._memory.place_for(size, keep) or ("file" if size <= self._files.budget() else None)
+
+    def _in_force(self, wanted: _Wanted, cached: bool) -> str:
+        """What runs in every batch, and why; nothing where all is cached."""
+        what = "images are read" if wanted.cut.at_input else "frozen layers run"
+        why = f"{wanted.size / 2**30:,.1f} GiB fit nowhere" if self._config.enabled else "the cache is off"
+        if self._augmentation is not None:
+            augment = f"augment = {self._augmentation.name}: {what} in every"
+            return f"{augment} training batch; validation is cached" if cached else f"{augment} batch; {why}"
+        if cached:
+            return ""
+        return f"{what} in every {'epoch' if wanted.cut.at_input else 'batch'}: {why}"
+
+    def _obtain(self, wanted: _Wanted, prefix: Prefix) -> tuple[HeldCache | None, bool, bool]:
+        """The cache, None where it fits nowhere; whether it was there already; whether images were read for it."""
+        key, cut = wanted.key, wanted.cut
+        if held := self._memory.find(key):
+            return held, True, False
+        found = self._files.find(key)
+        source = self._nearest(cut) if found is None else None
+        keep = frozenset((self._in_use, source[0] if source else ""))
+        where = self._fits(wanted.size, keep) or ("file" if found is not None else None)
+        if where is None:
+            return None, False, False
+        self._memory.make_room(wanted.size, where, keep)
+        reads_images = False
+        if found is not None:
+            data, broken = found
+            report_broken(self._images, broken, self._emit)
+            if where == "device":
+                data = tuple(tensor.to(self._device) for tensor in data)
+        else:
+            work = self._plan(source, prefix)
+            reads_images = work.reads_images
+            data = self._compute(work, wanted, where)
+        cache = HeldCache(cut, CachedFeed(cut.tensors, data, self._position, self._labels, self._device), where)
+        self._memory.hold(key, cache)
+        return cache, found is not None, reads_images
+
+    def _nearest(self, cut: Cut) -> tuple[str, HeldCache, fx.GraphModule | None] | None:
+        """The cache that the least computation leads on from, and that; None with the images' own, for the prefix."""
+        best: tuple[str, HeldCache, fx.GraphModule | None] | None = None
+        fewest = float("inf")
+        for key, cache in self._memory:
+            between = None if cache.cut.at_input else bridge(cache.cut, cut)
+            nodes = len(between.graph.nodes) if between else float("inf")
+            if nodes < fewest or (cache.cut.at_input and best is None):
+                best, fewest = (key, cache, between), nodes
+        return best
+
+    def _plan(self, source: tuple[str, HeldCache, fx.GraphModule | None] | None, prefix: Prefix) -> _Work:
+        """From a cache that is there if one leads on to the cut, else from the images."""
+        if source is None:
             return _Work(self._from_images(), prefix, reads_images=True)
-        _, between, cache = best
-        inputs = self._from_cache(cache)
-        first = next(self._from_cache(cache))
+        _, cache, between = source
+        inputs = cache.feed.in_order(self._batch_size)
+        if between is None:
+            return _Work(inputs, prefix, reads_images=False)
+        first = next(cache.feed.in_order(self._batch_size))
         fast, _, _ = accelerate(between, self._precision, self._device, first)
-        return _Work(inputs, fast, reads_images=False)
+        return _Work(
+            inputs,
+            InParts(fast, self._say_in_parts, tuple(spec.rows for spec in cache.cut.tensors)),
+            reads_images=False,
+        )
+
+    def _say_in_parts(self, size: int) -> None:
+        images = "one image" if size == 1 else f"{size} images"
+        text = f"out of memory on {self._device}: frozen layers take {images} at a time from here on"
+        self._emit(Warning(text=text))
 
     def _from_images(self) -> Iterator[tuple[Tensor, ...]]:
         broken: dict[int, str] = {}
-        for rows, batch in self._images.read(plain_batches(np.arange(len(self._images)), self._batch_size)):
+        for rows, batch in self._images.read(plain_batches(self._rows, self._batch_size)):
             broken.update({int(rows[at]): why for at, why in batch.broken})
-            yield (self._normalise(_padded(batch.pixels, self._batch_size)),)
+            yield (self._normalise(padded(batch.pixels, self._batch_size)),)
         report_broken(self._images, broken, self._emit)
 
-    def _from_cache(self, cache: _Cache) -> Iterator[tuple[Tensor, ...]]:
-        for rows in plain_batches(np.arange(len(self._images)), self._batch_size):
-            index = torch.from_numpy(_padded(rows, self._batch_size))
-            yield tuple(
-                spec.arrange(data.index_select(0, index.to(data.device)).to(self._device).float())
-                for spec, data in zip(cache.cut.tensors, cache.data, strict=True)
-            )
-
-    def _compute(
-        self, work: _Work, cut: Cut, key: str, shapes: list[tuple[int, ...]], dtype: torch.dtype, where: CachePlace
-    ) -> tuple[Tensor, ...]:
-        total = len(self._images)
+    def _compute(self, work: _Work, wanted: _Wanted, where: CachePlace) -> tuple[Tensor, ...]:
+        total = len(self._rows)
         if where == "file":
-            data = self._files.create(key, shapes, dtype)
+            data = self._files.create(wanted.key, wanted.shapes, wanted.dtype)
         else:
             place = self._device if where == "device" else torch.device("cpu")
-            data = tuple(torch.zeros(shape, dtype=dtype, device=place) for shape in shapes)
+            data = tuple(torch.zeros(shape, dtype=wanted.dtype, device=place) for shape in wanted.shapes)
         started = reported = time.monotonic()
         self._emit(ExtractionProgress(done=0, total=total, images_per_s=0.0))
         done = 0
@@ -208,7 +266,7 @@ class FeatureBank:
             for tensors in work.inputs:
                 self._check_stop()
                 count = min(self._batch_size, total - done)
-                for spec, kept, output in zip(cut.tensors, data, work.apply(*tensors), strict=True):
+                for spec, kept, output in zip(wanted.cut.tensors, data, work.apply(*tensors), strict=True):
                     kept[done : done + count] = per_image(output, spec)[:count].to(kept.device)
                 done += count
                 now = time.monotonic()
@@ -217,33 +275,20 @@ class FeatureBank:
                     rate = done / max(now - started, 1e-9)
                     self._emit(ExtractionProgress(done=done, total=total, images_per_s=rate))
         except BaseException:
-            self._files.discard(key)
+            self._files.discard(wanted.key)
             raise
-        self._persist(key, data, shapes, dtype, where)
+        self._persist(wanted, data, where)
         return data
 
-    def _persist(
-        self, key: str, data: tuple[Tensor, ...], shapes: list[tuple[int, ...]], dtype: torch.dtype, where: CachePlace
-    ) -> None:
+    def _persist(self, wanted: _Wanted, data: tuple[Tensor, ...], where: CachePlace) -> None:
         try:
             if where == "file":
-                self._files.finish(key, shapes, dtype, self._images.broken)
+                self._files.finish(wanted.key, wanted.shapes, wanted.dtype, self._images.broken)
             else:
-                self._files.store(key, data, self._images.broken)
+                self._files.store(wanted.key, data, self._images.broken)
         except OSError as error:
-            self._files.discard(key)
+            self._files.discard(wanted.key)
             self._emit(Warning(text=f"the feature cache is not kept for later runs: {error}"))
-
-    def _place(self, size: int) -> CachePlace:
-        """Where a cache of this many bytes goes."""
-        limit = self._config.max_gb * 1e9 if self._config.max_gb else float("inf")
-        if size > limit:
-            return "none"
-        if self._device.type == "cuda" and size <= torch.cuda.mem_get_info(self._device)[0] * _SHARE_OF_FREE_MEMORY:
-            return "device"
-        if size <= psutil.virtual_memory().available * _SHARE_OF_FREE_MEMORY:
-            return "host"
-        return "file" if size <= self._files.budget() else "none"
 
     def _fingerprint(self, cut: Cut, dtype: torch.dtype) -> str:
         images = self._images
@@ -255,24 +300,23 @@ class FeatureBank:
             self._precision,
             str(dtype),
             str(self._batch_size),
-            str([(spec.name, spec.rows, spec.shape) for spec in cut.tensors]),
+            str(cut.tensors),
             str(nodes),
             str(cut.prefix.graph) if isinstance(cut.prefix, fx.GraphModule) else type(cut.prefix).__name__,
         ):
             digest.update(part.encode() + b"\0")
-        digest.update(images.indices.tobytes())
+        digest.update(images.indices.tobytes() + self._rows.tobytes())
         if not cut.at_input:
-            held = cut.prefix if isinstance(cut.prefix, fx.GraphModule) else self._model
-            for name, tensor in sorted(held.state_dict().items()):
+            for name, tensor in sorted(self._frozen_tensors(cut)):
                 if name not in self._digests:
-                    raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+                    raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
                     self._digests[name] = hashlib.blake2b(raw, digest_size=16).digest()
                 digest.update(name.encode() + self._digests[name])
         return digest.hexdigest()
 
-
-def _padded(batch: NDArray[_Item], size: int) -> NDArray[_Item]:
-    """A batch filled up to its fixed size, so that an image's features do not depend on how many came with it."""
-    if len(batch) == size:
-        return batch
-    return np.concatenate([batch, np.zeros((size - len(batch), *batch.shape[1:]), batch.dtype)])
+    def _frozen_tensors(self, cut: Cut) -> list[tuple[str, Tensor]]:
+        """What a prefix depends on, by name; where it was cut at the head without a graph, all but the head."""
+        if isinstance(cut.prefix, fx.GraphModule):
+            return list(cut.prefix.state_dict().items())
+        head = cut.tensors[0].name + "."
+        return [(name, tensor) for name, tensor in self._model.state_dict().items() if not name.startswith(head)]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fxtui.config import ConfigError
-from fxtui.engine.data.loader import PixelBatch, PixelLoader
+from fxtui.engine.data.loader import PixelBatch, PixelLoader, View
 from fxtui.engine.data.preprocess import Preprocessing
 from fxtui.engine.data.source import ImageSource
 from fxtui.engine.data.split import Split
@@ -69,10 +69,12 @@ class ImageRows:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def read(self, rows: Sequence[NDArray[np.int64]]) -> Iterator[tuple[NDArray[np.int64], PixelBatch]]:
-        """A batch of pixels for each array of rows, together with it."""
+    def read(
+        self, rows: Sequence[NDArray[np.int64]], view: View | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], PixelBatch]]:
+        """A batch of pixels for each array of rows, together with it; ``view`` in place of the preprocessing."""
         loader = PixelLoader(self.source, self.preprocessing)
-        with contextlib.closing(loader.batches([self.indices[some] for some in rows])) as batches:
+        with contextlib.closing(loader.batches([self.indices[some] for some in rows], view)) as batches:
             yield from zip(rows, batches, strict=True)
 
     def drop(self, rows: dict[int, str]) -> tuple[SkippedFile, ...]:

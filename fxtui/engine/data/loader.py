@@ -7,18 +7,21 @@ have to be forked, which a terminal application with threads must not do.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from fxtui.engine.cores import cpu_count
 from fxtui.engine.data.preprocess import Preprocessing
 from fxtui.engine.data.source import BrokenImageError, ImageSource
 
 _BATCHES_AHEAD = 3
+# An image and its number in the source -> its pixels [size, size, 3].
+View = Callable[[Image.Image, int], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +41,21 @@ class PixelLoader:
         self._preprocessing = preprocessing
         self._threads = threads or cpu_count()
 
-    def batches(self, groups: Sequence[NDArray[np.int64]]) -> Generator[PixelBatch, None, None]:
-        """A batch for each array of indices, in order. Closing the generator ends its threads."""
+    def batches(
+        self, groups: Sequence[NDArray[np.int64]], view: View | None = None
+    ) -> Generator[PixelBatch, None, None]:
+        """A batch for each array of indices, in order. Closing the generator ends its threads.
+
+        ``view`` makes the pixels instead of the preprocessing; threads call it.
+        """
+        view = view or self._plain
         size = self._preprocessing.crop
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="fxtui-decode")
         waiting: deque[tuple[NDArray[np.int64], NDArray[np.uint8], list[Future[str]]]] = deque()
         try:
             for group in groups:
                 pixels = np.zeros((len(group), size, size, 3), np.uint8)
-                jobs = [pool.submit(self._fill, int(index), pixels[at]) for at, index in enumerate(group)]
+                jobs = [pool.submit(self._fill, int(index), pixels[at], view) for at, index in enumerate(group)]
                 waiting.append((group, pixels, jobs))
                 if len(waiting) > _BATCHES_AHEAD:
                     yield _finished(*waiting.popleft())
@@ -55,11 +64,13 @@ class PixelLoader:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _fill(self, index: int, place: NDArray[np.uint8]) -> str:
+    def _plain(self, image: Image.Image, _index: int) -> NDArray[np.uint8]:
+        return self._preprocessing.fit(image, self._source.presized)
+
+    def _fill(self, index: int, place: NDArray[np.uint8], view: View) -> str:
         """Decode one image into its place; the reason if it is broken, else nothing."""
-        source, preprocessing = self._source, self._preprocessing
         try:
-            place[:] = preprocessing.fit(source.read(index, preprocessing.resize), source.presized)
+            place[:] = view(self._source.read(index, self._preprocessing.resize), index)
         except BrokenImageError as error:
             return str(error)
         except OSError as error:

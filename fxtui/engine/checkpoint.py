@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import msgspec
@@ -69,7 +70,7 @@ def load_checkpoint(run: RunDirectory, kind: str) -> tuple[dict[str, Tensor], di
         info = msgspec.json.decode((folder / _INFO).read_bytes(), type=CheckpointInfo)
         state = torch.load(folder / _STATE, weights_only=True, map_location="cpu")
         return load_file(folder / _WEIGHTS), state, info
-    except (OSError, msgspec.DecodeError, SafetensorError, RuntimeError, EOFError) as error:
+    except (OSError, msgspec.DecodeError, SafetensorError, RuntimeError, EOFError, UnpicklingError) as error:
         raise ConfigError(f"{folder}: the checkpoint is damaged: {error}") from None
 
 

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
-from fxtui.engine.freezing import FreezeError
+import msgspec
+
+from fxtui.engine.freezing import FreezeError, target_of
 from fxtui.engine.trainer import StopNowError, Trainer
 from fxtui.run import commands as cmd
-from fxtui.run.events import CommandDone, CommandRefused, RunPaused, RunResumed
+from fxtui.run.events import CommandDone, CommandOrigin, CommandRefused, RunPaused, RunResumed
+from fxtui.run.schedule import Timetable
 from fxtui.run.session import EngineLink
 
 
 class Control:
-    """The engine's ear: takes commands from the link and applies them to the trainer."""
+    """The engine's ear: takes commands from the link, and from the timetable when they are due, to the trainer."""
 
-    def __init__(self, link: EngineLink) -> None:
+    def __init__(self, link: EngineLink, timetable: Timetable) -> None:
         self._link = link
+        self._timetable = timetable
         self._waiting: list[cmd.AnyCommand] = []
         self._paused = False
+        # Inside a pause, whose time is discounted as a whole.
         self.trainer: Trainer | None = None
 
     def check_stop(self) -> None:
@@ -28,27 +34,41 @@ class Control:
         """
         while (command := self._link.next_command()) is not None:
             if isinstance(command, cmd.Stop) and command.when == "now":
-                self._answer(command, "stopping")
+                self._answer(command, "stopping", "user")
                 raise StopNowError(command.interrupted)
             self._waiting.append(command)
 
     def obey(self) -> bool:
-        """Carry out every command that waits; True if the freeze boundary moved. While paused, wait for more.
+        """Carry out what is due now and every command that waits; True if the freeze boundary moved.
+
+        While paused, wait for more.
 
         Raises:
             StopNowError: the run is to end.
         """
+        moved = self._keep_to_timetable()
         if not self._waiting and not self._link.has_command():
-            return False
-        moved = self._drain()
+            return moved
+        moved |= self._drain()
         if self._paused:
             moved |= self._pause()
+        return moved
+
+    def _keep_to_timetable(self) -> bool:
+        progress = self._trainer().progress
+        due = self._timetable.due(epochs_done=progress.epoch, batches_done=progress.batch, steps_done=progress.step)
+        step, taken = progress.scheduled
+        moved = False
+        for number in range(taken if step == progress.step else 0, len(due)):
+            # Noted before it is carried out, so that a run which it stops does not meet it again.
+            progress.scheduled = (progress.step, number + 1)
+            moved |= self._carry_out(due[number], "schedule")
         return moved
 
     def _drain(self) -> bool:
         moved = False
         while (command := self._waiting.pop(0) if self._waiting else self._link.next_command()) is not None:
-            moved |= self._carry_out(command)
+            moved |= self._carry_out(command, "user")
         return moved
 
     def _pause(self) -> bool:
@@ -57,46 +77,38 @@ class Control:
         started = time.monotonic()
         self._link.emit(RunPaused(epoch=progress.epoch + 1, step=progress.step))
         trainer.checkpoint()
-        moved = False
+        moved, away = False, trainer.away
         while self._paused:
             command = self._link.next_command(timeout=None)
             if command is not None:
-                moved |= self._carry_out(command)
+                moved |= self._carry_out(command, "user")
             moved |= self._drain()
         self._link.emit(RunResumed(epoch=progress.epoch + 1, step=progress.step))
-        trainer.discount_pause(time.monotonic() - started)
+        # What was done meanwhile has been discounted already.
+        trainer.discount(time.monotonic() - started - (trainer.away - away))
         return moved
 
-    def _carry_out(self, command: cmd.AnyCommand) -> bool:
+    def _carry_out(self, command: cmd.AnyCommand, origin: CommandOrigin) -> bool:
         """Do one command and answer it; True if the freeze boundary moved."""
         before = self._trainer().freezing.trainable
         try:
-            text = self._do(command)
+            text = self._do(command, origin)
         except FreezeError as refusal:
             self._link.emit(CommandRefused(command=command.name, reason=str(refusal)))
             return False
-        self._answer(command, text)
+        self._answer(command, text, origin)
         return self._trainer().freezing.trainable != before
 
-    def _do(self, command: cmd.AnyCommand) -> str:
+    def _do(self, command: cmd.AnyCommand, origin: CommandOrigin) -> str:
         trainer = self._trainer()
-        freezing, progress = trainer.freezing, trainer.progress
+        progress = trainer.progress
         match command:
-            case cmd.SetTrainable():
-                names = freezing.resolve(command.paths)
-                wanted = freezing.trainable | names if command.value else freezing.trainable - names
-                return trainer.change_freezing(wanted, "set_trainable")
-            case cmd.FreezeAll():
-                return trainer.change_freezing(frozenset(), "freeze_all")
-            case cmd.UnfreezeAll():
-                return trainer.change_freezing(frozenset(freezing.backbone_names), "unfreeze_all")
-            case cmd.UnfreezeNext():
-                names_next = freezing.next_stage()
-                if names_next is None:
-                    raise FreezeError("nothing left to unfreeze: every layer trains")
-                return trainer.change_freezing(freezing.trainable | names_next, "unfreeze_next")
+            case cmd.SetTrainable() | cmd.FreezeAll() | cmd.UnfreezeAll() | cmd.UnfreezeNext():
+                return trainer.change_freezing(target_of(command, trainer.freezing), command.name)
             case cmd.Undo():
                 return trainer.undo_freezing()
+            case cmd.Estimate():
+                return self._estimate(command.change)
             case cmd.SetLr():
                 return self._set_lr(command.lr)
             case cmd.SetEpochs():
@@ -117,33 +129,56 @@ class Control:
             case cmd.Stop(when="epoch"):
                 trainer.stop_after_epoch = True
                 self._paused = False
-                return f"stops after epoch {progress.epoch + 1}"
+                return f"stops after epoch {progress.epoch + (progress.batch > 0 or progress.epoch == 0)}"
             case cmd.Stop():
-                self._answer(command, "stopping")
+                self._answer(command, "stopping", origin)
                 raise StopNowError(command.interrupted)
+
+    def _estimate(self, change: cmd.FreezeCommand) -> str:
+        started = time.monotonic()
+        text = self._trainer().estimate(change)
+        self._trainer().discount(time.monotonic() - started)
+        return text
 
     def _set_lr(self, lr: float) -> str:
         if not 0 < lr < float("inf"):
             raise FreezeError(f"learning rate {lr}: expected a number above 0")
-        optimization = self._trainer().optimization
-        before, optimization.base_lr = optimization.base_lr, lr
-        optimization.set_rates(self._trainer().progress.step)
-        self._trainer().emit_layers()
-        return f"learning rate {before:g} → {lr:g}"
+        before = self._trainer().optimization.base_lr
+        self._trainer().set_lr(lr)
+        return f"learning rate {before:g} → {lr:g} for the head"
 
     def _set_epochs(self, epochs: int) -> str:
         trainer = self._trainer()
-        least = trainer.progress.epoch + 1
-        if epochs < least:
-            raise FreezeError(f"{epochs} epochs: epoch {least} is under way, so at least {least}")
-        if epochs == trainer.progress.epochs:
+        progress = trainer.progress
+        under_way = progress.epoch + (progress.batch > 0)
+        if epochs < max(under_way, 1):
+            what = "is under way" if progress.batch else "has ended"
+            raise FreezeError(f"{epochs} epochs: epoch {under_way} {what}, so at least {max(under_way, 1)}")
+        if epochs == progress.epochs:
             raise FreezeError(f"{epochs} epochs are planned already")
         trainer.set_epochs(epochs)
         return f"{epochs} epochs planned"
 
-    def _answer(self, command: cmd.AnyCommand, text: str) -> None:
-        self._link.emit(CommandDone(command=command.name, text=text))
+    def _answer(self, command: cmd.AnyCommand, text: str, origin: CommandOrigin) -> None:
+        progress = self.trainer.progress if self.trainer else None
+        self._link.emit(
+            CommandDone(
+                command=command.name,
+                text=text,
+                arguments=_arguments(command),
+                origin=origin,
+                epoch=progress.epoch + 1 if progress else 0,
+                batch=progress.batch if progress else 0,
+                step=progress.step + 1 if progress else 0,
+            )
+        )
 
     def _trainer(self) -> Trainer:
         assert self.trainer is not None, "commands are obeyed only once the trainer stands"
         return self.trainer
+
+
+def _arguments(command: cmd.AnyCommand) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(command))
+    del fields["type"]
+    return fields

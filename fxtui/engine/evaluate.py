@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+
+from fxtui.engine.feeds import Batch
+
+_SECONDS_BETWEEN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +67,28 @@ class Tally:
         confusion = self._confusion.view(self._classes, self._classes).cpu()
         count = int(confusion.sum())
         return Evaluated(float(self._loss) / count, int(confusion.diagonal().sum()) / count, confusion)
+
+
+def validate(
+    suffix: nn.Module,
+    batches: Iterator[Batch],
+    tally: Tally,
+    autocast: Callable[[], AbstractContextManager[Any]],
+    say: Callable[[int], None],
+) -> Evaluated:
+    """The figures of a suffix over batches from a feed; ``say`` is told how many images are done, at most ten a second.
+
+    The model must be in eval mode.
+    """
+    done, reported = 0, time.monotonic()
+    with torch.no_grad():
+        for batch in batches:
+            if len(batch.labels):
+                with autocast():
+                    logits = suffix(*batch.tensors)
+                tally.add(logits, batch.labels)
+            done += len(batch.labels)
+            if time.monotonic() - reported >= _SECONDS_BETWEEN:
+                reported = time.monotonic()
+                say(done)
+    return tally.result()

@@ -15,24 +15,26 @@ if TYPE_CHECKING:
     from fxtui.engine.data.source import ImageSource
 
 
-def run_job(config: RunConfig, link: EngineLink, source: ImageSource | None = None) -> None:
+def run_job(config: RunConfig, link: EngineLink, source: ImageSource | None = None, *, resume: bool = False) -> None:
     """Carry out a run and emit its events. Never raises: however it ends, `run_finished` says so.
 
-    ``source`` is the opened image source, where that was possible without torch.
+    ``source`` is the opened image source, where that was possible without torch. ``resume``: go on from the run's last
+    checkpoint instead of starting anew.
     """
-    link.emit(
-        RunStarted(
-            name=link.run.name,
-            version=__version__,
-            epochs=config.train.epochs,
-            config=to_dict(config),
-            pid=os.getpid(),
+    if not resume:
+        link.emit(
+            RunStarted(
+                name=link.run.name,
+                version=__version__,
+                epochs=config.train.epochs,
+                config=to_dict(config),
+                pid=os.getpid(),
+            )
         )
-    )
     try:
         from fxtui.engine.work import work
 
-        finished = work(config, link, source)
+        finished = work(config, link, source, resume)
     except ConfigError as error:
         finished = RunFinished(status="failed", best=None, final=None, timings={}, reason=str(error), exit_status=2)
     # The thread's last resort: whatever went wrong, the user is told in one line and the details are in the log.

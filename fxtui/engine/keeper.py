@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from fxtui.run.events import CheckpointSaved, Event
 from fxtui.run.store import RunDirectory
 
 Kind = Literal["last", "best"]
+# A run continued from `last` must find the best epoch that `last` knows of.
+_ORDER: tuple[Kind, ...] = ("best", "last")
 _SECONDS_BETWEEN = 10.0
 _WRITE_SHARE = 0.05
 
@@ -40,20 +42,27 @@ class Keeper:
         self._pending: dict[Kind, _Snapshot] = {}
         self._next_write = 0.0
 
-    def keep(self, kinds: tuple[Kind, ...], state: dict[str, Any], info: CheckpointInfo) -> None:
-        """Take a copy of the present state for these checkpoints and write what is due."""
+    def keep(self, state: dict[str, Any], info: CheckpointInfo, best: Mapping[str, Tensor] | None) -> None:
+        """Take a copy of the present state as ``last`` and write what is due.
+
+        ``best``: it is the best so far, too; kept with these tensors in place of the model's.
+        """
         moving = moving_names(self._model)
         tensors = {name: t.detach().clone() for name, t in self._model.state_dict().items() if name in moving}
         snapshot = _Snapshot(tensors, copy.deepcopy(state), info)
-        for kind in kinds:
-            self._pending[kind] = snapshot
+        if best is not None:
+            instead = {name: tensor.clone() for name, tensor in best.items()}
+            self._pending["best"] = replace(snapshot, tensors=tensors | instead)
+        self._pending["last"] = snapshot
         if time.monotonic() >= self._next_write:
             self.flush()
 
     def flush(self) -> None:
         """Write everything that waits. Must come before frozen tensors begin to move."""
         started = time.monotonic()
-        for kind, snapshot in list(self._pending.items()):
+        for kind in _ORDER:
+            if (snapshot := self._pending.get(kind)) is None:
+                continue
             tensors = self._model.state_dict() | snapshot.tensors
             size = save_checkpoint(self._run, kind, tensors, snapshot.state, snapshot.info)
             del self._pending[kind]

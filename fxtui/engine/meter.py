@@ -55,9 +55,12 @@ class BatchMeter:
         for position, loss in enumerate(losses):
             if not math.isfinite(loss):
                 raise NonFiniteLossError(loss, step - len(losses) + 1 + position)
-        images = sum(sizes)
-        total = sum(loss * size for loss, size in zip(losses, sizes, strict=True))
-        self._loss, self._hits, self._images = self._loss + total, self._hits + hits, self._images + images
+        images, total = sum(sizes), 0.0
+        for loss, size in zip(losses, sizes, strict=True):
+            total += loss * size
+            # One by one, so that the epoch's mean does not depend on when figures were fetched.
+            self._loss += loss * size
+        self._hits, self._images = self._hits + hits, self._images + images
         self._emit(
             BatchEnd(
                 epoch=self._epoch,
@@ -71,6 +74,14 @@ class BatchMeter:
             )
         )
         self._last = now
+
+    def state(self) -> list[float]:
+        """What has been reported of the epoch so far, for a checkpoint."""
+        return [self._loss, self._hits, self._images]
+
+    def restore(self, state: list[float]) -> None:
+        """Continue from :meth:`state`."""
+        self._loss, self._hits, self._images = state[0], int(state[1]), int(state[2])
 
     def restart_clock(self) -> None:
         """Do not count the time since the last report, e.g. after a pause."""

@@ -8,6 +8,7 @@ base rate x the stage's scale x warm-up(steps since joining) x schedule(step).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -99,7 +100,7 @@ class Optimization:
         self.base_lr = config.lr
         start = 1.0 if config.schedule == "plateau" else 0.0
         self.schedule = LrSchedule(config.schedule, (Anchor(0, total_steps, start),))
-        self.optimizer = _build(config, self._new_groups(0, warmup=config.warmup_steps))
+        self.optimizer = build_optimizer(config, self._new_groups(0, warmup=config.warmup_steps))
         self.set_rates(0)
 
     def sync(self, step: int) -> None:
@@ -124,14 +125,30 @@ class Optimization:
             warm = min(1.0, (since + 1) / group["warmup"]) if group["warmup"] else 1.0
             group["lr"] = multiplier * self._scale(group["stage"]) * warm
 
+    def lower_on_plateau(self, val_losses: Sequence[float], step: int, batches: int) -> str:
+        """Lower the rate if validation loss has not become better for long enough, and say so; else nothing.
+
+        ``val_losses`` are those of all epochs, of ``batches`` batches each, ``step`` is how many there were in all.
+        """
+        since = len(val_losses) - 1 - val_losses.index(min(val_losses))
+        waited = min(since, (step - self.schedule.anchors[-1].step) // batches)
+        if self._config.schedule != "plateau" or waited < PLATEAU_EPOCHS:
+            return ""
+        self.schedule = self.schedule.lowered(step)
+        return f"no better validation loss for {waited} epochs: learning rate x {self.schedule.multiplier(step):.3g}"
+
     @property
     def head_lr(self) -> float:
         """The head's learning rate as it was last set."""
         return float(next(group["lr"] for group in self.optimizer.param_groups if group["stage"] < 0))
 
-    def rates(self) -> dict[str, float]:
-        """The learning rate of every parameter in the optimizer, by name."""
-        return {name: float(group["lr"]) for group in self.optimizer.param_groups for name in group["names"]}
+    def rates(self) -> dict[str, tuple[float, ...]]:
+        """The learning rates of every parameter by name, one for each group that holds it: none where it is in none."""
+        held: dict[int, tuple[float, ...]] = {}
+        for group in self.optimizer.param_groups:
+            for parameter in group["params"]:
+                held[id(parameter)] = (*held.get(id(parameter), ()), float(group["lr"]))
+        return {name: held.get(id(parameter), ()) for name, parameter in self._model.named_parameters()}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to continue, made of tensors and plain containers."""
@@ -182,7 +199,18 @@ class Optimization:
         return self._config.backbone_lr_scale * self._config.lr_decay_per_stage ** max(0, depth)
 
 
-def _build(config: TrainConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+def state_bytes(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> int:
+    """Bytes of optimizer state for these parameters, once each has been updated.
+
+    Adam keeps two moments and a step count, a float32, for each; SGD a momentum buffer, if there is momentum.
+    """
+    if config.optimizer == "sgd":
+        return sum(p.nbytes for p in parameters) if config.momentum else 0
+    return sum(2 * p.nbytes + torch.float32.itemsize for p in parameters)
+
+
+def build_optimizer(config: TrainConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """A new optimizer of the configured kind over these parameter groups."""
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam

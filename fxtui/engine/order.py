@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+Rows = NDArray[np.int64]
 
-def epoch_batches(rows: NDArray[np.int64], seed: int, epoch: int, batch_size: int) -> list[NDArray[np.int64]]:
+
+def epoch_batches(rows: Rows, seed: int, epoch: int, batch_size: int) -> list[Rows]:
     """The rows in a random order of this epoch's own, in batches.
 
     A last batch of a single image joins the one before it: BatchNorm in train mode cannot take one image.
@@ -18,6 +20,6 @@ def epoch_batches(rows: NDArray[np.int64], seed: int, epoch: int, batch_size: in
     return batches
 
 
-def plain_batches(rows: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
+def plain_batches(rows: Rows, batch_size: int) -> list[Rows]:
     """The rows in their order, in batches."""
     return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]

@@ -8,18 +8,23 @@ from torch import Tensor, nn
 from fxtui.config import ConfigError, RunConfig
 from fxtui.engine.backbones.load import LoadedModel, load_model
 from fxtui.engine.data.preprocess import Preprocessing
+from fxtui.engine.data.source import ImageSource
+from fxtui.engine.data.split import make_split
 from fxtui.engine.freezing import FreezeError, Freezing
+from fxtui.engine.images import ImageRows
 from fxtui.engine.tracing import eval_mode
 from fxtui.run.events import Shape
 
 
-def load_for(config: RunConfig, classes: int) -> LoadedModel:
+def load_for(config: RunConfig, classes: int, *, read_weights: bool = True) -> LoadedModel:
     """The backbone a configuration asks for, its head made for this many classes.
+
+    ``read_weights`` False: without its pretrained weights, for a checkpoint's tensors.
 
     Raises:
         ConfigError: there is no such backbone, or its weights cannot be had.
     """
-    return load_model(config.model, classes, config.seed)
+    return load_model(config.model, classes, config.seed, read_weights=read_weights)
 
 
 def preprocessing_for(config: RunConfig, loaded: LoadedModel) -> Preprocessing:
@@ -27,19 +32,42 @@ def preprocessing_for(config: RunConfig, loaded: LoadedModel) -> Preprocessing:
     return loaded.preprocessing.at_size(config.data.image_size)
 
 
+def images_for(config: RunConfig, source: ImageSource, preprocessing: Preprocessing) -> ImageRows:
+    """The images of a source that a configuration uses, split into training and validation.
+
+    Raises:
+        ConfigError: a class would have no training image, or validation none at all.
+    """
+    split = make_split(
+        source.labels,
+        source.own_split,
+        val_fraction=config.data.val_fraction,
+        limit=config.data.limit,
+        seed=config.seed,
+        classes=source.classes,
+    )
+    return ImageRows.of(source, preprocessing, split)
+
+
 def build_freezing(loaded: LoadedModel, config: RunConfig) -> Freezing:
     """The freeze state that a run starts with, already applied.
 
     Raises:
-        ConfigError: ``freeze.trainable`` names a layer that the model does not have.
+        ConfigError: ``freeze.trainable`` or the schedule names a layer that the model does not have.
     """
     freezing = Freezing(loaded.module, loaded.head, loaded.stages, config.freeze.batchnorm)
-    try:
-        freezing.trainable = freezing.resolve(config.freeze.trainable)
-    except FreezeError as error:
-        raise ConfigError(f"freeze.trainable: {error}") from None
+    freezing.trainable = _resolve(freezing, config.freeze.trainable, "freeze.trainable")
+    for number, entry in enumerate(config.schedule):
+        _resolve(freezing, entry.paths or (), f"schedule[{number}].paths")
     freezing.apply()
     return freezing
+
+
+def _resolve(freezing: Freezing, paths: tuple[str, ...], key: str) -> frozenset[str]:
+    try:
+        return freezing.resolve(paths)
+    except FreezeError as error:
+        raise ConfigError(f"{key}: {error}") from None
 
 
 def check_input(model: nn.Module, images: Tensor, name: str) -> dict[str, Shape]:

@@ -1,39 +1,45 @@
-"""The training loop: batches from a feed, the suffix behind the frontier, and commands obeyed between two batches."""
+"""The training loop: batches from a feed, the suffix behind the frontier, and commands obeyed before every batch."""
 
 from __future__ import annotations
 
+import contextlib
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 import torch
-from torch import nn
+from msgspec import structs
 
 from fxtui.config import RunConfig
 from fxtui.engine.backbones.load import LoadedModel
-from fxtui.engine.checkpoint import CheckpointInfo
-from fxtui.engine.cores import cpu_count
+from fxtui.engine.boundary import Boundary
 from fxtui.engine.devices import synchronize
-from fxtui.engine.evaluate import Evaluated, Tally
+from fxtui.engine.ema import WeightAverage
+from fxtui.engine.estimate import Present, estimate
+from fxtui.engine.evaluate import Evaluated, Tally, validate
 from fxtui.engine.features import FeatureBank
-from fxtui.engine.feeds import Batch, Feed
+from fxtui.engine.feeds import Batch
 from fxtui.engine.freezing import Freezing
-from fxtui.engine.frontier import Cut, cut_model
 from fxtui.engine.images import ImageRows
-from fxtui.engine.keeper import Keeper, moving_names
-from fxtui.engine.layers import layer_figures, layer_rows, layer_table, trainable_count
+from fxtui.engine.keeper import Keeper
 from fxtui.engine.meter import BatchMeter, NonFiniteLossError
-from fxtui.engine.observe import Figures, observe
-from fxtui.engine.optim import PLATEAU_EPOCHS, Optimization
-from fxtui.engine.order import epoch_batches, plain_batches
-from fxtui.engine.stepper import Stepper, balanced_weights
+from fxtui.engine.observe import observe
+from fxtui.engine.optim import Optimization
+from fxtui.engine.order import Rows, epoch_batches, plain_batches
+from fxtui.engine.pace import Pace
+from fxtui.engine.progress import Progress
+from fxtui.engine.resume import Resumed
+from fxtui.engine.saving import Saving
+from fxtui.engine.stepper import Stepper, balanced_weights, trains_convolutions
 from fxtui.engine.tracing import eval_mode
+from fxtui.engine.truth import LayerTruth
 from fxtui.run import events as ev
+from fxtui.run.commands import FreezeCommand
+from fxtui.run.costs import cost_sentence
 
-_SMALL_SUFFIX = 4_000_000
 _VALIDATION_BATCH = 256
 _MEASURE_SECONDS = 1.0
+_MEASURE_SHARE = 0.05
 
 
 class StopNowError(Exception):
@@ -43,22 +49,11 @@ class StopNowError(Exception):
         self.interrupted = interrupted
 
 
-@dataclass(slots=True)
-class Progress:
-    """Where training stands: epochs done, batches done in the present epoch, batches in all; epochs planned."""
-
-    epochs: int
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    since_best: int = 0
-    history: list[Figures] = field(default_factory=list)
-    best: ev.EpochFigures | None = None
-    final: ev.EpochFigures | None = None
-
-
 class Trainer:
-    """Trains one model. ``obey`` is called between batches and carries out what commands wait."""
+    """Trains one model, from its start or from a checkpoint.
+
+    The model, the freezing and the images must already be as the checkpoint has them.
+    """
 
     def __init__(
         self,
@@ -71,33 +66,63 @@ class Trainer:
         device: torch.device,
         outputs: dict[str, ev.Shape],
         emit: Callable[[ev.Event], None],
+        resumed: Resumed | None = None,
     ) -> None:
         self.config = config
         self.freezing = freezing
         self.keeper = keeper
-        self.emit = emit
-        self.progress = Progress(epochs=config.train.epochs)
+        self.pace = Pace()
+        self.emit = self.pace.watching(emit)
+        self.progress = resumed.progress if resumed else Progress(epochs=config.train.epochs)
         self.stop_after_epoch = False
         self.stop_reason = ""
         self.timings = {"extract": 0.0, "train": 0.0, "validate": 0.0}
         self._model = loaded.module
         self._images = images
-        self._bank = bank
         self._device = device
-        self._outputs = outputs
-        self._paused = 0.0
-        self._measured = 0.0
-        self._cut, self._feed = self._place_cut()
+        # Seconds spent otherwise than in training, since the start.
+        self.away = 0.0
+        self._measure_next = 0.0
+        self._epoch_started = time.monotonic()
+        self._order: list[Rows] = []
+        # The evaluation of the last epoch is said at the end of the run, unless it was the best and is said already.
+        self._unsaid: ev.Evaluation | None = None
+        started = time.monotonic()
+        self.boundary = Boundary(self._model, freezing, bank)
+        self.timings["extract"] = time.monotonic() - started
         self.optimization = Optimization(self._model, freezing, config.train, self.progress.epochs * self.batches)
         weights = None
         if config.train.class_weights == "balanced":
             labels = torch.from_numpy(images.labels[images.train])
             weights = balanced_weights(labels, len(images.source.classes)).to(device)
         self.stepper = Stepper(
-            self.optimization, config.train, device, weights, lambda text: emit(ev.Warning(text=text))
+            self.optimization, config.train, device, weights, lambda text: self.emit(ev.Warning(text=text))
         )
-        self._prepare_suffix()
-        self._announce_stages()
+        self._average = WeightAverage(self._model, config.train.ema) if config.train.ema else None
+        self.layers = LayerTruth(self._model, freezing, self.optimization, outputs, self.emit)
+        self._meter = self._begin_meter()
+        self._settle()
+        self._saving = Saving(
+            keeper=keeper,
+            images=images,
+            device=device,
+            weights=loaded.weights,
+            progress=self.progress,
+            freezing=freezing,
+            boundary=self.boundary,
+            optimization=self.optimization,
+            stepper=self.stepper,
+            average=self._average,
+            timings=self.timings,
+            emit=self.emit,
+        )
+        if resumed:
+            self._begin_epoch()
+            self._meter.restore(resumed.state["meter"])
+            self._saving.restore(resumed)
+        else:
+            # Dropout draws from the global generator; seeded here, a run does not depend on what loading drew.
+            torch.manual_seed(config.seed)
 
     @property
     def batches(self) -> int:
@@ -107,23 +132,33 @@ class Trainer:
     def run(self, obey: Callable[[], bool]) -> None:
         """Train until the planned epochs are done or the user has it stop after one.
 
+        ``obey`` is called before every batch and after every epoch, carries out what commands wait, and returns
+        whether the freeze boundary moved.
+
         Raises:
             StopNowError: a command ends the run between two batches.
             NonFiniteLossError: the loss is no number any more; the last good state is kept.
         """
-        self.emit_layers()
-        # Dropout draws from the global generator; seeded here, a run does not depend on what was drawn while loading.
-        torch.manual_seed(self.config.seed)
+        self.layers.say()
         progress = self.progress
-        while progress.epoch < progress.epochs and not self.stop_after_epoch:
-            started = time.monotonic()
-            meter = self._train_epoch(obey)
+        while True:
+            obey()
+            if progress.batch == 0 and progress.epoch > 0 and self._is_last():
+                break
+            self._epoch_started = started = time.monotonic()
+            self._train_epoch(obey)
             trained = time.monotonic()
             evaluated = self._validate()
             now = time.monotonic()
             self.timings["train"] += trained - started
             self.timings["validate"] += now - trained
-            self._end_epoch(meter, evaluated, now - started - self._paused)
+            self._end_epoch(evaluated)
+        self.layers.look(force=True)
+        self.layers.say()
+        if self._unsaid:
+            self.emit(self._unsaid)
+        # Once more: commands may have been carried out since the last epoch's end.
+        self._keep(progress.final.val_accuracy if progress.final else None)
         self.keeper.flush()
 
     def change_freezing(self, trainable: frozenset[str], origin: str) -> str:
@@ -147,235 +182,233 @@ class Trainer:
 
         return self._transact(self.freezing.undo, take_back, "undo")
 
+    def estimate(self, change: FreezeCommand) -> str:
+        """Say what a change of freezing would cost, without making it, and return a sentence about it.
+
+        Raises:
+            FreezeError: the change itself would be refused.
+        """
+        present = Present(
+            model=self._model,
+            freezing=self.freezing,
+            config=self.config.train,
+            images=self._images,
+            bank=self.boundary.bank,
+            device=self._device,
+            cut=self.boundary.cut,
+            feed=self.boundary.feed,
+            pace=self.pace,
+        )
+        found, gained, lost = estimate(change, present)
+        self.emit(found)
+        return cost_sentence(found, gained, lost)
+
     def checkpoint(self) -> None:
         """Write the state between these two batches as ``last``."""
-        self.keeper.keep(("last",), self._state(), self._info(None))
+        self._keep()
         self.keeper.flush()
 
     def set_epochs(self, epochs: int) -> None:
         """Plan another number of epochs; the learning rate schedule is stretched or shortened from here on."""
+        # What waits to be written is from before the command; on disk it must come before it, too.
+        self.keeper.flush()
         before, self.progress.epochs = self.progress.epochs, epochs
         optimization, step = self.optimization, self.progress.step
         optimization.schedule = optimization.schedule.rescaled(step, epochs * self.batches)
         self.emit(ev.EpochsChanged(before=before, after=epochs))
 
-    def emit_layers(self) -> None:
-        """Say how every layer stands."""
-        self.emit(layer_table(self._model, self.freezing, self.optimization.rates(), self._outputs))
+    def set_lr(self, lr: float) -> None:
+        """Set the head's learning rate; every group keeps its ratio to it."""
+        self.keeper.flush()
+        self.optimization.base_lr = lr
+        self.optimization.set_rates(self.progress.step)
+        self.layers.say()
 
-    def discount_pause(self, seconds: float) -> None:
-        """Leave out time spent paused from the epoch's."""
-        self._paused += seconds
+    def discount(self, seconds: float) -> None:
+        """Leave out time spent otherwise than in training from the epoch's."""
+        self.away += seconds
+        self._epoch_started += seconds
 
-    def _train_epoch(self, obey: Callable[[], bool]) -> BatchMeter:
-        progress, size = self.progress, self.config.train.batch_size
-        order = epoch_batches(self._images.train, self.config.seed, progress.epoch, size)
-        meter = BatchMeter(progress.epoch + 1, len(order), self.emit)
-        self._paused = 0.0
-        self._use_threads()
-        while progress.batch < len(order):
-            for batch in self._feed.batches(order[progress.batch :]):
-                self._train_batch(batch, meter, last=progress.batch + 1 == len(order))
-                if obey():
-                    # The frontier moved: what the old feed would hand out next no longer fits the suffix.
-                    meter.restart_clock()
-                    break
-        meter.report(progress.step, progress.batch, self.optimization.head_lr, force=True)
-        synchronize(self._device)
-        return meter
+    def _is_last(self) -> bool:
+        return self.progress.epoch >= self.progress.epochs or self.stop_after_epoch
 
-    def _train_batch(self, batch: Batch, meter: BatchMeter, last: bool) -> None:
+    def _train_epoch(self, obey: Callable[[], bool]) -> None:
         progress = self.progress
-        progress.batch += 1
+        if progress.batch == 0:
+            progress.left_out = tuple(sorted(self._images.broken))
+            self._begin_epoch()
+        self.boundary.use_threads()
+        began = progress.batch
+        while progress.batch < len(self._order):
+            for batch in self.boundary.feed.batches(self._order[progress.batch :], progress.epoch):
+                # The epoch's first batch has had its turn already, before the epoch was begun.
+                if progress.batch != began and obey():
+                    # The frontier moved: what the old feed has ready no longer fits the suffix.
+                    self._meter.restart_clock()
+                    began = progress.batch
+                    break
+                self._train_batch(batch)
+        self._report(force=True)
+        synchronize(self._device)
+
+    def _train_batch(self, batch: Batch) -> None:
+        progress, count = self.progress, self.config.train.accumulate
+        at = progress.batch % count
+        together = self._order[progress.batch - at : progress.batch - at + count]
         if len(batch.labels):
-            now = time.monotonic()
-            measure = now - self._measured >= _MEASURE_SECONDS
-            taken = self.stepper.take(self._cut.train, batch, progress.step, last, measure)
-            meter.add(taken.loss, taken.hits, len(batch.labels))
-            if taken.figures is not None:
-                self._measured = now
-                self.emit(ev.LayerFigures(step=progress.step + 1, figures=layer_figures(self._model, taken.figures)))
+            # As if all that is gathered for an update were one batch, the shorter last group of an epoch included.
+            share = self._weight(together[at]) / sum(map(self._weight, together)) if len(together) > 1 else 1.0
+            taken = self.stepper.gather(self.boundary.cut.train, batch, share)
+            self._meter.add(taken.loss, taken.hits, len(batch.labels))
+        if at + 1 == len(together):
+            self._update()
+        progress.batch += 1
         progress.step += 1
-        meter.report(progress.step, progress.batch, self.optimization.head_lr)
+        self._report()
+
+    def _weight(self, rows: Rows) -> float:
+        """What these images count for in a mean."""
+        return float(self.stepper.weight_of(torch.from_numpy(self._images.labels[rows]).to(self._device)))
+
+    def _update(self) -> None:
+        started = time.monotonic()
+        figures = self.stepper.update(self.progress.step, measure=started >= self._measure_next)
+        if self._average:
+            self._average.update()
+        if figures is not None:
+            self.layers.say_figures(self.progress.step + 1, figures)
+            self.layers.look()
+            now = time.monotonic()
+            self._measure_next = now + max(_MEASURE_SECONDS, (now - started) / _MEASURE_SHARE)
 
     def _validate(self) -> Evaluated:
-        rows = self._images.val
-        size = self.config.data.batch_size if self._computes_images() else _VALIDATION_BATCH
+        rows, boundary = self._images.val, self.boundary
+        size = self.config.data.batch_size if boundary.computes_images else _VALIDATION_BATCH
         tally = Tally(len(self._images.source.classes), self._device)
-        done, reported = 0, time.monotonic()
-        with eval_mode(self._model), torch.no_grad():
-            for batch in self._feed.batches(plain_batches(rows, size)):
-                if len(batch.labels):
-                    with self.stepper.autocast():
-                        logits = self._cut.evaluate(*batch.tensors)
-                    tally.add(logits, batch.labels)
-                done += len(batch.labels)
-                if time.monotonic() - reported >= 0.1:
-                    reported = time.monotonic()
-                    self.emit(ev.ValidationProgress(epoch=self.progress.epoch + 1, done=done, total=len(rows)))
-        return tally.result()
 
-    def _end_epoch(self, meter: BatchMeter, evaluated: Evaluated, seconds: float) -> None:
-        progress = self.progress
-        if not torch.isfinite(torch.tensor(evaluated.loss)):
+        def say(done: int) -> None:
+            self.emit(ev.ValidationProgress(epoch=self.progress.epoch + 1, done=done, total=len(rows)))
+
+        with self._averaged(), eval_mode(self._model):
+            batches = boundary.feed.batches(plain_batches(rows, size))
+            return validate(boundary.cut.evaluate, batches, tally, self.stepper.autocast, say)
+
+    def _end_epoch(self, evaluated: Evaluated) -> None:
+        progress, meter = self.progress, self._meter
+        if not math.isfinite(evaluated.loss):
             raise NonFiniteLossError(evaluated.loss, progress.step)
-        now = Figures(meter.loss, evaluated.loss, evaluated.accuracy)
-        progress.epoch, progress.batch = progress.epoch + 1, 0
-        progress.final = ev.EpochFigures(
-            epoch=progress.epoch,
+        history, seconds = list(progress.history), self._epoch_seconds()
+        figures = ev.EpochFigures(
+            epoch=progress.epoch + 1,
             train_loss=meter.loss,
             train_accuracy=meter.accuracy,
             val_loss=evaluated.loss,
             val_accuracy=evaluated.accuracy,
         )
-        best = progress.best is None or evaluated.accuracy > progress.best.val_accuracy
+        best = progress.end_epoch(figures)
         self.emit(
             ev.EpochEnd(
-                epoch=progress.epoch,
+                **structs.asdict(figures),
                 step=progress.step,
-                train_loss=meter.loss,
-                train_accuracy=meter.accuracy,
-                val_loss=evaluated.loss,
-                val_accuracy=evaluated.accuracy,
                 lr=self.optimization.head_lr,
                 seconds=seconds,
-                observation=observe(progress.history, now, len(self._images.val)),
+                observation=observe(history, progress.history[-1], len(self._images.val)),
                 best=best,
             )
         )
-        progress.history.append(now)
-        self._adapt(best)
-        if best or progress.epoch >= progress.epochs or self.stop_after_epoch:
-            self.emit(
-                ev.Evaluation(
-                    epoch=progress.epoch,
-                    support=evaluated.support,
-                    correct=evaluated.correct,
-                    confusion=evaluated.pairs(),
-                )
-            )
-        progress.best = progress.final if best else progress.best
-        self.keeper.keep(("last", "best") if best else ("last",), self._state(), self._info(evaluated.accuracy))
+        self._adapt()
+        self._unsaid = ev.Evaluation(
+            epoch=progress.epoch,
+            support=evaluated.support,
+            correct=evaluated.correct,
+            confusion=evaluated.pairs(),
+        )
+        if best:
+            self.emit(self._unsaid)
+            self._unsaid = None
+        self._meter = self._begin_meter()
+        self._keep(evaluated.accuracy, best)
 
-    def _adapt(self, best: bool) -> None:
+    def _adapt(self) -> None:
         """Lower the rate on a plateau and stop early, where the configuration asks for it."""
-        progress, config, optimization = self.progress, self.config.train, self.optimization
+        progress, patience = self.progress, self.config.train.early_stop
         losses = [figures.val_loss for figures in progress.history]
-        since = len(losses) - 1 - losses.index(min(losses))
-        lowered = optimization.schedule.anchors[-1].step
-        waited = min(since, (progress.step - lowered) // self.batches)
-        if config.schedule == "plateau" and waited >= PLATEAU_EPOCHS:
-            optimization.schedule = optimization.schedule.lowered(progress.step)
-            factor = optimization.schedule.multiplier(progress.step)
-            self.emit(ev.Warning(text=f"no better validation loss for {waited} epochs: learning rate x {factor:.3g}"))
-        progress.since_best = 0 if best else progress.since_best + 1
-        if config.early_stop and progress.since_best >= config.early_stop and progress.epoch < progress.epochs:
-            self.stop_reason = (
-                f"no better epoch than {progress.epoch - progress.since_best} for {config.early_stop} epochs"
-            )
+        if text := self.optimization.lower_on_plateau(losses, progress.step, self.batches):
+            self.emit(ev.Warning(text=text))
+        if patience and progress.since_best >= patience and progress.epoch < progress.epochs:
+            self.stop_reason = f"no better epoch than {progress.epoch - progress.since_best} for {patience} epochs"
             self.stop_after_epoch = True
 
     def _transact(self, change: Callable[[], None], take_back: Callable[[], None], origin: str) -> str:
+        started = time.monotonic()
         self.keeper.flush()
-        before, moved = self.freezing.trainable, moving_names(self._model)
-        history = list(self.freezing.history)
-        change()
+        before = self.freezing.trainable
         try:
-            self._bank.weights_changed(moved)
-            cut, feed = self._place_cut()
-        except BaseException:
-            take_back()
-            self.freezing.history[:] = history
-            raise
-        self._cut, self._feed = cut, feed
+            self.boundary.move(change, take_back)
+        finally:
+            self.timings["extract"] += time.monotonic() - started
         self.optimization.sync(self.progress.step)
-        self._prepare_suffix()
-        self._use_threads()
-        self._announce_stages()
-        text = self._describe_change(before, self.freezing.trainable)
+        if self._average:
+            self._average.sync()
+        self._settle()
+        after = self.freezing.trainable
+        text = self.freezing.describe_change(before, after)
+        rows, trainable = self.layers.changes()
         self.emit(
             ev.FreezeChanged(
                 before=self.freezing.describe(before),
-                after=self.freezing.describe(self.freezing.trainable),
+                after=self.freezing.describe(after),
                 origin=origin,
                 text=text,
                 epoch=self.progress.epoch + 1,
                 step=self.progress.step,
-                rows=layer_rows(self._model, self.freezing, self.optimization.rates(), self._outputs),
-                trainable_parameters=trainable_count(self._model),
+                rows=rows,
+                trainable_parameters=trainable,
             )
         )
+        self.discount(time.monotonic() - started)
         return text
 
-    def _describe_change(self, before: frozenset[str], after: frozenset[str]) -> str:
-        counts = {name: parameter.numel() for name, parameter in self._model.named_parameters()}
-        parts = []
-        if gained := after - before:
-            names = ", ".join(self.freezing.describe(gained))
-            parts.append(f"{names} trains: {sum(counts[n] for n in gained):,} more parameters (z undoes)")
-        if lost := before - after:
-            names = ", ".join(self.freezing.describe(lost))
-            parts.append(f"{names} frozen again, its optimizer state is gone")
-        return "; ".join(parts)
+    def _settle(self) -> None:
+        """Fit everything to the cut that is new."""
+        self.stepper.choose_precision(trains_convolutions(self._model))
+        self.boundary.use_threads()
+        self.layers.settle()
+        self._measure_next = 0.0
+        self._announce_stages()
 
-    def _place_cut(self) -> tuple[Cut, Feed]:
-        started = time.monotonic()
-        torch.set_num_threads(cpu_count())
-        cut = cut_model(self._model, self.freezing.head, self._bank.example())
-        feed = self._bank.feed(cut)
-        self.timings["extract"] += time.monotonic() - started
-        return cut, feed
+    def _begin_epoch(self) -> None:
+        self._order = epoch_batches(
+            self._images.train, self.config.seed, self.progress.epoch, self.config.train.batch_size
+        )
+        self._meter = self._begin_meter()
 
-    def _prepare_suffix(self) -> None:
-        self.stepper.forget_gathered()
-        self.stepper.choose_precision(any(p.requires_grad and p.dim() > 2 for p in self._model.parameters()))
-        self._measured = 0.0
+    def _begin_meter(self) -> BatchMeter:
+        return BatchMeter(self.progress.epoch + 1, len(self._order) or self.batches, self.emit)
 
-    def _use_threads(self) -> None:
-        """A linear head is done sooner by one thread than by several that wait for each other; a convolution is not."""
-        modules = [m for m in self._cut.train.modules() if not any(True for _ in m.children())]
-        small = sum(p.numel() for p in self._cut.train.parameters()) <= _SMALL_SUFFIX
-        convolves = any(isinstance(m, nn.modules.conv._ConvNd | nn.MultiheadAttention) for m in modules)
-        torch.set_num_threads(1 if small and not convolves else cpu_count())
+    def _report(self, force: bool = False) -> None:
+        self._meter.report(self.progress.step, self.progress.batch, self.optimization.head_lr, force)
 
-    def _computes_images(self) -> bool:
-        return any(len(spec.image_shape) > 1 for spec in self._cut.tensors)
+    def _epoch_seconds(self) -> float:
+        return self.progress.seconds + time.monotonic() - self._epoch_started
+
+    def _averaged(self) -> contextlib.AbstractContextManager[None]:
+        return self._average.applied() if self._average else contextlib.nullcontext()
 
     def _announce_stages(self) -> None:
-        images, spec = self._images, self._cut.tensors[0]
-        classes = len(images.source.classes)
+        images, cut = self._images, self.boundary.cut
+        train, val, classes = len(images.train), len(images.val), len(images.source.classes)
         size = images.preprocessing.crop
-        pixels = (len(images), 3, size, size)
-        self.emit(ev.PipelineStage(stage="features", shape_in=pixels, shape_out=(len(images), *spec.image_shape)))
-        for stage, rows in (("train", images.train), ("validate", images.val)):
-            self.emit(
-                ev.PipelineStage(
-                    stage=stage,  # type: ignore[arg-type]  # both are stage names
-                    shape_in=(len(rows), *spec.image_shape),
-                    shape_out=(len(rows), classes),
-                )
-            )
+        shape = cut.tensors[0].image_shape
+        for stage, before, after in (
+            ("features", (len(images), 3, size, size), (len(images), *shape)),
+            ("train", (train, *shape), (train, classes)),
+            ("validate", (val, *shape), (val, classes)),
+        ):
+            self.emit(ev.PipelineStage(stage=stage, shape_in=before, shape_out=after))  # type: ignore[arg-type]
 
-    def _state(self) -> dict[str, Any]:
-        progress, freezing = self.progress, self.freezing
-        return {
-            **self.optimization.state_dict(),
-            "epoch": progress.epoch,
-            "batch": progress.batch,
-            "step": progress.step,
-            "epochs": progress.epochs,
-            "trainable": sorted(freezing.trainable),
-            "history": [sorted(names) for names in freezing.history],
-            "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None,
-            "threads": torch.get_num_threads(),
-        }
-
-    def _info(self, accuracy: float | None) -> CheckpointInfo:
-        return CheckpointInfo(
-            epoch=self.progress.epoch,
-            step=self.progress.step,
-            val_accuracy=accuracy,
-            classes=self._images.source.classes,
-            preprocessing=self._images.preprocessing,
-        )
+    def _keep(self, accuracy: float | None = None, best: bool = False) -> None:
+        under_way = self.progress.batch > 0
+        if under_way:
+            self._report(force=True)
+        self._saving.keep(self._meter.state(), self._epoch_seconds() if under_way else 0.0, accuracy, best)

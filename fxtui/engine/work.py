@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import time
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from fxtui.config import RunConfig
+from fxtui.engine.backbones.load import LoadedModel
 from fxtui.engine.control import Control
+from fxtui.engine.data.augment import Augmentation
 from fxtui.engine.data.source import ImageSource, open_source
-from fxtui.engine.data.split import make_split
 from fxtui.engine.devices import resolve_device
 from fxtui.engine.features import FeatureBank
+from fxtui.engine.freezing import Freezing
 from fxtui.engine.images import ImageRows
 from fxtui.engine.keeper import Keeper
 from fxtui.engine.meter import NonFiniteLossError
-from fxtui.engine.setup import build_freezing, check_input, load_for, preprocessing_for
+from fxtui.engine.resume import Resumed
+from fxtui.engine.setup import build_freezing, check_input, images_for, load_for, preprocessing_for
 from fxtui.engine.trainer import StopNowError, Trainer
 from fxtui.run.events import (
     DataReady,
@@ -24,36 +29,72 @@ from fxtui.run.events import (
     PipelineStage,
     RunFinished,
     RunStatus,
+    Shape,
 )
+from fxtui.run.schedule import Timetable
 from fxtui.run.session import EngineLink
 
 
-def work(config: RunConfig, link: EngineLink, source: ImageSource | None) -> RunFinished:
-    """Do a run and return its last event.
+def work(config: RunConfig, link: EngineLink, source: ImageSource | None, resume: bool = False) -> RunFinished:
+    """Do a run, or what is left of it, and return its last event.
 
     Raises:
         ConfigError: the configuration cannot be run; no image has been read then, unless images turn out broken.
     """
     started = time.monotonic()
-    control = Control(link)
+    control = Control(link, Timetable.of(config.schedule))
+    prepared = _prepare(config, link, source, Resumed(link.run) if resume else None)
+    loaded_at = time.monotonic()
+    ended = _train(config, link, prepared, control)
+    trainer = control.trainer
+    timings = {"load": loaded_at - started, **(trainer.timings if trainer else {}), "total": time.monotonic() - started}
+    return RunFinished(
+        status=ended.status,
+        best=trainer.progress.best if trainer else None,
+        final=trainer.progress.final if trainer else None,
+        timings={part: round(seconds, 4) for part, seconds in timings.items()},
+        reason=ended.reason,
+        exit_status=ended.exit_status,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """All that a trainer is made of, on its device, as the checkpoint has it if there is one."""
+
+    loaded: LoadedModel
+    freezing: Freezing
+    images: ImageRows
+    device: torch.device
+    outputs: dict[str, Shape]
+    resumed: Resumed | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    status: RunStatus
+    reason: str = ""
+    exit_status: int = 0
+
+
+def _prepare(config: RunConfig, link: EngineLink, source: ImageSource | None, resumed: Resumed | None) -> _Prepared:
     device = resolve_device(config.device)
     source = open_source(config.data) if source is None else source
-    loaded = load_for(config, len(source.classes))
+    # A checkpoint holds every tensor, so the pretrained weights are not needed, nor a network to fetch them.
+    loaded = load_for(config, len(source.classes), read_weights=resumed is None)
     freezing = build_freezing(loaded, config)
     preprocessing = preprocessing_for(config, loaded)
-    split = make_split(
-        source.labels,
-        source.own_split,
-        val_fraction=config.data.val_fraction,
-        limit=config.data.limit,
-        seed=config.seed,
-        classes=source.classes,
-    )
-    images = ImageRows.of(source, preprocessing, split)
+    images = images_for(config, source, preprocessing)
     loaded.module.to(device)
     size = preprocessing.crop
     blank = torch.zeros((2, 3, size, size), device=device)
     outputs = check_input(loaded.module, blank, loaded.name)
+    if resumed:
+        resumed.restore_images(images)
+        resumed.restore_model(loaded.module, loaded.name)
+        resumed.restore_freezing(freezing)
+        loaded = replace(loaded, weights=resumed.weights)
+        link.emit(resumed.continued(images, device, os.getpid()))
     link.emit(_data_ready(source, images))
     link.emit(
         ModelReady(
@@ -70,13 +111,15 @@ def work(config: RunConfig, link: EngineLink, source: ImageSource | None) -> Run
     raw = (len(images), 3, size, size) if source.presized else (len(images), 3, None, None)
     link.emit(PipelineStage(stage="images", shape_in=raw, shape_out=raw))
     link.emit(PipelineStage(stage="preprocess", shape_in=raw, shape_out=(len(images), 3, size, size)))
-    loaded_at = time.monotonic()
-    status: RunStatus = "finished"
-    reason, exit_status = "", 0
-    trainer: Trainer | None = None
+    return _Prepared(loaded, freezing, images, device, outputs, resumed)
+
+
+def _train(config: RunConfig, link: EngineLink, prepared: _Prepared, control: Control) -> _Ended:
+    model, images, device = prepared.loaded.module, prepared.images, prepared.device
+    presized = images.source.presized
     try:
         bank = FeatureBank(
-            loaded.module,
+            model,
             images,
             device,
             config.train.precision,
@@ -84,41 +127,44 @@ def work(config: RunConfig, link: EngineLink, source: ImageSource | None) -> Run
             config.data.batch_size,
             link.emit,
             control.check_stop,
+            Augmentation.of(config.data.augment, images.preprocessing, presized, config.seed),
         )
-        keeper = Keeper(loaded.module, link.run, link.emit)
-        trainer = control.trainer = Trainer(config, loaded, freezing, images, bank, keeper, device, outputs, link.emit)
-        trainer.run(control.obey)
-        if trainer.progress.epoch < trainer.progress.epochs:
-            early = trainer.stop_reason
-            status = "finished" if early else "stopped"
-            reason = early or f"after epoch {trainer.progress.epoch}, as asked"
+        trainer = control.trainer = Trainer(
+            config,
+            prepared.loaded,
+            prepared.freezing,
+            images,
+            bank,
+            Keeper(model, link.run, link.emit),
+            device,
+            prepared.outputs,
+            link.emit,
+            prepared.resumed,
+        )
     except StopNowError as stop:
-        status, exit_status = "stopped", 130 if stop.interrupted else 0
-        if trainer is None:
-            reason = "before training began"
-        else:
-            trainer.checkpoint()
-            reason = f"at step {trainer.progress.step}, saved"
+        return _Ended("stopped", "before training began", 130 if stop.interrupted else 0)
+    try:
+        return _trained(trainer, control)
     except NonFiniteLossError as error:
-        assert trainer is not None
         trainer.keeper.flush()
-        status, exit_status = "failed", 1
-        rate = config.train.lr if trainer is None else trainer.optimization.base_lr
-        kept = (
-            f"the state after epoch {trainer.progress.epoch} is kept"
-            if trainer.progress.epoch
-            else "nothing to keep yet"
-        )
-        reason = f"{error}: learning rate {rate:g} is likely too high, try {rate / 10:g}; {kept}"
-    timings = {"load": loaded_at - started, **(trainer.timings if trainer else {}), "total": time.monotonic() - started}
-    return RunFinished(
-        status=status,
-        best=trainer.progress.best if trainer else None,
-        final=trainer.progress.final if trainer else None,
-        timings={part: round(seconds, 4) for part, seconds in timings.items()},
-        reason=reason,
-        exit_status=exit_status,
-    )
+        rate, epoch = trainer.optimization.base_lr, trainer.progress.epoch
+        kept = f"the state after epoch {epoch} is kept" if epoch else "nothing to keep yet"
+        advice = f"learning rate {rate:g} is likely too high, try {rate / 10:g}"
+        return _Ended("failed", f"{error}: {advice}; {kept}", 1)
+
+
+def _trained(trainer: Trainer, control: Control) -> _Ended:
+    try:
+        trainer.run(control.obey)
+    except StopNowError as stop:
+        trainer.checkpoint()
+        status = 130 if stop.interrupted else 0
+        return _Ended("stopped", f"at step {trainer.progress.step}, saved", status)
+    if trainer.progress.epoch >= trainer.progress.epochs:
+        return _Ended("finished")
+    if trainer.stop_reason:
+        return _Ended("finished", trainer.stop_reason)
+    return _Ended("stopped", f"after epoch {trainer.progress.epoch}, as asked")
 
 
 def _data_ready(source: ImageSource, images: ImageRows) -> DataReady:

@@ -46,7 +46,18 @@ class Outcome:
 
 def carry_out(config: RunConfig, folder: Path, react: Callable[[Event], AnyCommand | None] = lambda _: None) -> Outcome:
     """Run a configuration to its end; ``react`` sees every event as it comes and may answer with a command."""
-    session = LocalSession(RunStore(folder).create(config), lambda link: run_job(config, link))
+    return _follow(LocalSession(RunStore(folder).create(config), lambda link: run_job(config, link)), react)
+
+
+def go_on(run: RunDirectory, react: Callable[[Event], AnyCommand | None] = lambda _: None) -> Outcome:
+    """Continue a run from its last checkpoint to its end; the outcome holds the new events, its state all of them."""
+    config = run.load_config()
+    outcome = _follow(LocalSession(run, lambda link: run_job(config, link, resume=True)), react)
+    outcome.state = run.load_state()
+    return outcome
+
+
+def _follow(session: LocalSession, react: Callable[[Event], AnyCommand | None]) -> Outcome:
     session.start()
     events: list[Event] = []
     while True:

@@ -77,7 +77,8 @@ def build() -> EfficientNet:
         MBConvConfig(expand, kernel, stride, into, out, repeats, 1.0, 1.0, block=_Block)
         for expand, kernel, stride, into, out, repeats in _STAGES
     ]
-    norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
+    # Momentum is left at 0.1: with the original's 0.01, statistics lag epochs behind weights that train on little data.
+    norm = partial(nn.BatchNorm2d, eps=1e-3)
     model = EfficientNet(settings, _DROPOUT, stochastic_depth_prob=0.0, norm_layer=norm, last_channel=1280)
     for parent in model.modules():
         for name, child in parent.named_children():

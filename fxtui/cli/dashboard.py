@@ -38,7 +38,8 @@ def follow_in_dashboard(session: LocalSession) -> int:
                 sys.stdout = sys.stderr = captured
                 session.start()
 
-            status = DashboardApp(session, ascii_only=prefers_ascii(), on_ready=start).run() or 0
+            past = session.run.load_state() if session.continued else None
+            status = DashboardApp(session, past, ascii_only=prefers_ascii(), on_ready=start).run() or 0
             # At once: Textual's loop leaves signals deadly behind, and a dying shell hangs up a second time.
             interrupts = rest.enter_context(Interrupts(session))
         _wait(session, interrupts, out)

@@ -36,7 +36,8 @@ def conclude(session: LocalSession, finished: RunFinished | None, say: Callable[
         return 1
     if finished.exit_status == 2:
         say(finished.reason)
-        discard(session.run)
+        if not session.continued:
+            discard(session.run)
     return finished.exit_status
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Never
 import typer
 
 from fxtui import __version__
-from fxtui.cli import doctor, layers, predict, runs, train
+from fxtui.cli import bench, doctor, layers, predict, runs, train
 from fxtui.cli.streams import complain, discard_stdout
 from fxtui.config import ConfigError
 from fxtui.run.store import RunLockedError
@@ -39,8 +39,9 @@ app.command("show", short_help="Summarise a run.")(runs.show)
 app.command("layers", short_help="The layer table.")(layers.layers)
 app.command("predict", short_help="Predict images, step by step.")(predict.predict)
 app.command("doctor", short_help="Check versions, devices, terminal and directories.")(doctor.doctor)
+app.add_typer(bench.app, name="bench", short_help="Measure against the plain PyTorch loop on this machine.")
 
-COMMANDS = ("demo", "train", "runs", "show", "layers", "predict", "doctor")
+COMMANDS = ("demo", "train", "runs", "show", "layers", "predict", "bench", "doctor")
 
 
 @app.callback(invoke_without_command=True)

@@ -29,7 +29,8 @@ class Report:
     """Turns the events of a run into lines, each said when it is known. ``state`` is the run so far."""
 
     def __init__(self, run: RunDirectory) -> None:
-        self.state = RunState()
+        # A run that goes on from a checkpoint has a past.
+        self.state = run.load_state() if run.journal.is_file() else RunState()
         self._run = run
         self._headed = False
 
@@ -40,6 +41,10 @@ class Report:
         match event:
             case ev.RunStarted():
                 return [_fact("run", str(self._run.path))]
+            case ev.RunContinued():
+                where = f"in epoch {event.epoch} of {event.epochs}, after step {event.step:,}"
+                note = [Line(f"      ! {event.note}", "yellow")] if event.note else []
+                return [_fact("run", str(self._run.path)), _fact("goes on", where), *note]
             case ev.DataReady():
                 return list(_data(event))
             case ev.ImagesSkipped():
@@ -58,6 +63,8 @@ class Report:
                 return [*heading, Line(epoch_row(event), "bold green" if event.best else "")]
             case ev.FreezeChanged():
                 return [Line(f"      ◆ {event.text}", "magenta")]
+            case ev.CommandDone(command="set_lr" | "set_epochs"):
+                return [Line(f"      · {event.text}")]
             case ev.Advice():
                 return [Line(f"      ▸ {event.text}", "cyan")]
             case ev.Warning():

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+import typer
 from msgspec import Struct
 
 from fxtui import formats as fmt
 from fxtui.cli.options import DEFAULT_RUNS, Json, RunReference, Runs
 from fxtui.config import ConfigError
+from fxtui.run.schedule import carried_out, schedule_toml
 from fxtui.run.state import RunState
 from fxtui.run.store import RunDirectory, RunStore, summarise
 
@@ -57,13 +60,22 @@ def runs(json: Json = False, runs: Runs = DEFAULT_RUNS) -> int:
     return 0
 
 
-def show(run: RunReference, json: Json = False, runs: Runs = DEFAULT_RUNS) -> int:
+def show(
+    run: RunReference,
+    schedule: Annotated[
+        bool, typer.Option("--schedule", help="Print what was done while it trained, for another run to play back.")
+    ] = False,
+    json: Json = False,
+    runs: Runs = DEFAULT_RUNS,
+) -> int:
     """Summarise a run: what it trained on, every epoch, what was left out."""
     from fxtui.cli.console import make_console
     from fxtui.cli.json_lines import print_json
 
     found = RunStore(runs).find(run)
     state = found.load_state()
+    if schedule:
+        return _show_schedule(found, state, json)
     if json:
         print_json(details(found, state))
         return 0
@@ -138,6 +150,24 @@ def describe(run: RunDirectory, state: RunState) -> Iterator[str]:
         yield ""
         yield f"{fmt.plural(len(state.skipped), 'file')} skipped"
         yield from (f"  {file.path}: {file.reason}" for file in state.skipped)
+
+
+def _show_schedule(run: RunDirectory, state: RunState, json: bool) -> int:
+    from fxtui.cli.json_lines import print_json
+    from fxtui.cli.streams import complain
+
+    entries, unclear = carried_out(state.commands)
+    if json:
+        for entry in entries:
+            print_json(entry)
+    else:
+        # A comment in TOML holds no control characters, a directory's name may.
+        name = "".join(sign if sign.isprintable() else "?" for sign in run.name)
+        sys.stdout.write(f"# Carried out in {name}: put this in place of that run's own [[schedule]], if it has one.\n")
+        sys.stdout.write(schedule_toml(entries))
+    if unclear:
+        complain(f"{fmt.plural(unclear, 'command')} left out: the journal does not say when, or with what")
+    return 0
 
 
 def _cells(row: RunRow) -> tuple[str, ...]:

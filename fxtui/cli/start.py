@@ -6,12 +6,17 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fxtui import formats as fmt
 from fxtui.config import ConfigError, RunConfig, folder_config, load_config
+from fxtui.run.commands import SetEpochs, SetLr
 from fxtui.run.session import Engine, EngineLink, LocalSession
 from fxtui.run.store import RunDirectory, RunStore
 
 if TYPE_CHECKING:
     from fxtui.engine.data.source import ImageSource
+
+# What may be another when a run goes on, because it can be changed while it trains.
+_CHANGEABLE = ("train.epochs", "train.lr")
 
 
 def config_at(path: Path, overrides: list[str]) -> RunConfig:
@@ -58,15 +63,48 @@ def new_session(config: RunConfig, runs: Path) -> LocalSession:
     return LocalSession(RunStore(runs).create(config), _engine(config, source))
 
 
+def resumed_session(reference: str, overrides: list[str], runs: Path) -> LocalSession:
+    """A session that goes on from the last checkpoint of a run, not yet started.
+
+    Raises:
+        ConfigError: there is no such run, it has no checkpoint or nothing left to do, or a setting cannot change.
+        RunLockedError: another process is writing to the run.
+    """
+    run = RunStore(runs).find(reference)
+    for key in (override.partition("=")[0].strip() for override in overrides):
+        if key not in _CHANGEABLE:
+            raise ConfigError(
+                f"--set {key}: a run that goes on keeps its settings, but for {' and '.join(_CHANGEABLE)}"
+            )
+    config = run.load_config()
+    wanted = load_config(run.config, overrides).train
+    state = run.load_state()
+    done = len(state.epochs)
+    if not any((run.checkpoints / name).is_dir() for name in ("last", ".last.old")):
+        raise ConfigError(f"RUN {run.name}: has no checkpoint yet; start it anew with fxtui train {run.config}")
+    if state.finished and state.finished.status == "finished" and wanted.epochs <= done:
+        raise ConfigError(
+            f"RUN {run.name}: has finished its {fmt.plural(done, 'epoch')}; "
+            f"give it more with --set train.epochs={done + 5}"
+        )
+    if wanted.epochs != config.train.epochs and wanted.epochs < done:
+        raise ConfigError(f"train.epochs = {wanted.epochs}: RUN {run.name} has done {done} already; expected more")
+    session = LocalSession(run, _engine(config, check_without_torch(config), resume=True))
+    for override in overrides:
+        key = override.partition("=")[0].strip()
+        session.send(SetEpochs(epochs=wanted.epochs) if key == "train.epochs" else SetLr(lr=wanted.lr))
+    return session
+
+
 def discard(run: RunDirectory) -> None:
     """Remove a run that never began."""
     shutil.rmtree(run.path, ignore_errors=True)
 
 
-def _engine(config: RunConfig, source: ImageSource | None) -> Engine:
+def _engine(config: RunConfig, source: ImageSource | None, *, resume: bool = False) -> Engine:
     def engine(link: EngineLink) -> None:
         from fxtui.engine.job import run_job
 
-        run_job(config, link, source)
+        run_job(config, link, source, resume=resume)
 
     return engine

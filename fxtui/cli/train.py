@@ -4,49 +4,64 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fxtui.cli.options import DEFAULT_RUNS, Headless, Json, Overrides, Runs
-from fxtui.config import RunConfig, bundled_config, load_config
+from fxtui.config import ConfigError, bundled_config, load_config
+from fxtui.run.session import LocalSession
 
 
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG|FOLDER", help="A TOML file or a folder of images.")],
+    config: Annotated[
+        Path | None, typer.Argument(metavar="CONFIG|FOLDER", help="A TOML file or a folder of images.")
+    ] = None,
     overrides: Overrides = None,
     headless: Headless = False,
     json: Json = False,
     runs: Runs = DEFAULT_RUNS,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="RUN", help="Go on from this run's last checkpoint instead.")
+    ] = None,
 ) -> int:
     """Train from a configuration or a folder of images, in the dashboard if there is a terminal.
 
     Without one, or with --headless, progress is printed as lines.
     """
-    from fxtui.cli.start import config_at
+    from fxtui.cli.start import config_at, new_session, resumed_session
 
-    return launch(config_at(config, overrides or []), runs, headless=headless, json=json)
+    if resume is not None:
+        if config is not None:
+            raise ConfigError(f"{config}: a run that goes on has its configuration; leave it out with --resume")
+        return launch(lambda: resumed_session(resume, overrides or [], runs), headless=headless, json=json)
+    if config is None:
+        raise ConfigError("CONFIG|FOLDER: missing; give a TOML file or a folder of images, or --resume RUN")
+    wanted = config_at(config, overrides or [])
+    return launch(lambda: new_session(wanted, runs), headless=headless, json=json)
 
 
 def demo(overrides: Overrides = None, headless: Headless = False, json: Json = False, runs: Runs = DEFAULT_RUNS) -> int:
     """Train on 1,000 embedded handwritten digits: no network, no data of yours."""
-    return launch(load_config(bundled_config("demo"), overrides), runs, headless=headless, json=json)
-
-
-def launch(config: RunConfig, runs: Path, *, headless: bool, json: bool) -> int:
-    """Start a run and follow it to its end; returns the exit status.
-
-    Raises:
-        ConfigError: the configuration is wrong.
-    """
     from fxtui.cli.start import new_session
 
+    config = load_config(bundled_config("demo"), overrides)
+    return launch(lambda: new_session(config, runs), headless=headless, json=json)
+
+
+def launch(open_session: Callable[[], LocalSession], *, headless: bool, json: bool) -> int:
+    """Open a session, start it and follow it to its end; returns the exit status.
+
+    Raises:
+        ConfigError: the session cannot be opened.
+    """
     if json:
         from fxtui.cli.json_lines import follow_as_json
 
-        return follow_as_json(lambda: new_session(config, runs))
-    session = new_session(config, runs)
+        return follow_as_json(open_session)
+    session = open_session()
     if headless or not has_terminal():
         from fxtui.cli.headless import follow_in_lines
 

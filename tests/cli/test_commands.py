@@ -152,7 +152,7 @@ def test_a_killed_run_leaves_a_journal_and_a_whole_checkpoint(tmp_path: Path) ->
     assert not run.is_locked()
     tensors, saved, info = load_checkpoint(run, "last")
     assert info.epoch >= 1
-    assert saved["step"] == info.step
+    assert saved["progress"]["step"] == info.step
     assert "classifier.1.weight" in tensors
     listed = fxtui("runs", "--runs", str(tmp_path))
     assert "interrupted" in listed.stdout

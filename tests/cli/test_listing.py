@@ -6,19 +6,22 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from fxtui import __version__
 from fxtui.cli.main import COMMANDS, dispatch, main
-from fxtui.config import ConfigError, parse_config
+from fxtui.config import ConfigError, load_config, parse_config
 from fxtui.run import events as ev
 from fxtui.run.journal import JournalWriter
+from fxtui.run.schedule import ScheduleEntry
 from fxtui.run.state import fold
 from fxtui.run.store import RunDirectory, RunLock, RunStore
-from tests.run.samples import opening, stamped, trained, whole_run
+from tests.run.samples import done, going_on, opening, stamped, trained, unfreezing, whole_run
 
 
 def record(runs: Path, name: str, events: list[ev.Event]) -> RunDirectory:
@@ -108,6 +111,100 @@ def test_show_as_json_is_one_object_with_the_history(tmp_path: Path, capsys: pyt
     assert shown["skipped"][1] == {"path": "b/torn.jpg", "reason": "truncated"}
 
 
+def steered() -> list[ev.Event]:
+    """A run in which much was done, killed and taken up again from the end of its first epoch."""
+    unfreeze = done("unfreeze_next", epoch=2, batch=0, step=26, origin="schedule")
+    return stamped(
+        [
+            *opening(),
+            done("set_lr", epoch=1, batch=3, step=4, lr=3e-4),
+            done("pause", epoch=1, batch=3, step=4),
+            ev.CommandRefused(command="undo", reason="nothing to undo"),
+            done("resume", epoch=1, batch=3, step=4),
+            *trained(1, 0.85),
+            unfreeze,
+            unfreezing(1),
+            done("undo", epoch=2, batch=7, step=33),
+            *trained(2, 0.9)[:2],
+            *going_on(2, 25, 3),
+            unfreeze,
+            unfreezing(1),
+            done("set_trainable", epoch=2, batch=9, step=35, paths=["layer3.1", "*.bn*"], value=True),
+            done("stop", epoch=2, batch=20, step=46, when="epoch", interrupted=False),
+            *trained(2, 0.9),
+        ]
+    )
+
+
+def test_show_schedule_is_what_was_carried_out_as_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = record(tmp_path, "x", steered())
+    assert main(["show", "x", "--runs", str(tmp_path), "--schedule"]) == 0
+    text, err = capsys.readouterr()
+    assert err == ""
+    comment, *tables = text.splitlines()
+    assert comment == (f"# Carried out in {run.name}: put this in place of that run's own [[schedule]], if it has one.")
+    assert tables == [
+        "[[schedule]]",
+        'at = "step 4"',
+        'command = "set_lr"',
+        "lr = 0.0003",
+        "",
+        "[[schedule]]",
+        'at = "epoch 2"',
+        'command = "unfreeze_next"',
+        "",
+        "[[schedule]]",
+        'at = "step 35"',
+        'command = "set_trainable"',
+        "paths = [",
+        '    "layer3.1",',
+        '    "*.bn*",',
+        "]",
+        "value = true",
+        "",
+        "[[schedule]]",
+        'at = "step 46"',
+        'command = "stop"',
+        'when = "epoch"',
+    ]
+
+
+def test_what_show_schedule_prints_can_be_appended_to_the_runs_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = record(tmp_path, "x", steered())
+    assert main(["show", "x", "--runs", str(tmp_path), "--schedule"]) == 0
+    again = tmp_path / "again.toml"
+    again.write_text(run.config.read_text() + capsys.readouterr().out)
+    config = load_config(again)
+    assert [entry.at for entry in config.schedule] == ["step 4", "epoch 2", "step 35", "step 46"]
+    assert msgspec.structs.replace(config, schedule=()) == run.load_config()
+    assert main(["show", "x", "--runs", str(tmp_path), "--schedule", "--json"]) == 0
+    objects = [json.loads(line) for line in lines(capsys)]
+    assert msgspec.convert(objects, tuple[ScheduleEntry, ...]) == config.schedule
+
+
+def test_show_schedule_without_any_command_is_the_comment_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = record(tmp_path, "x", half())
+    run = RunDirectory(run.path.rename(tmp_path / "a\nb"))
+    assert main(["show", str(run.path), "--schedule"]) == 0
+    (comment,) = lines(capsys)
+    assert comment.startswith("# Carried out in a?b: ")
+    assert tomllib.loads(comment) == {}
+
+
+def test_a_command_of_which_the_journal_does_not_say_when_is_left_out_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(tmp_path, "x", stamped([*opening(), ev.CommandDone(command="undo", text="undone")]))
+    assert main(["show", "x", "--runs", str(tmp_path), "--schedule"]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1
+    assert err == "fxtui: 1 command left out: the journal does not say when, or with what\n"
+
+
 @pytest.mark.parametrize(("events", "status"), [(half(), "interrupted"), ([], "interrupted"), (half()[:1], "running")])
 def test_show_tells_killed_from_running(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], events: list[ev.Event], status: str
@@ -150,12 +247,15 @@ def test_layers_of_a_run_come_from_its_journal(tmp_path: Path, capsys: pytest.Ca
         (["layers", "x", "--set", "seed=1"], "--set seed=1: a run has its configuration"),
         (["layers", "nowhere.toml"], "nowhere.toml: no such file"),
         (["predict", "last", "x.png"], "RUN last: no runs in "),
-        (["train"], "Missing argument 'CONFIG|FOLDER'"),
+        (["train"], "CONFIG|FOLDER: missing; give a TOML file or a folder of images, or --resume RUN"),
         (["train", "nowhere"], "nowhere: no such file or folder"),
         (["train", "nowhere.toml"], "nowhere.toml: no such file"),
         (["train", "notes.txt"], "notes.txt: expected a .toml configuration, a folder of images or a .csv manifest"),
         (["trian"], "trian: no such command, file or folder; did you mean train?"),
-        (["xyz"], "xyz: no such command, file or folder; commands: demo, train, runs, show, layers, predict, doctor"),
+        (
+            ["xyz"],
+            "xyz: no such command, file or folder; commands: demo, train, runs, show, layers, predict, bench, doctor",
+        ),
         (["./photos"], "photos: no such file or folder"),
         (["--colour"], "No such option: --colour"),
         (["runs", "--sort"], "No such option: --sort"),

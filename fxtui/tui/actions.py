@@ -39,6 +39,7 @@ class Action:
 
 ACTIONS: tuple[Action, ...] = (
     Action("toggle", "space", "space", "toggle", "train or freeze the layer under the cursor", _while_training),
+    Action("what_if", "w", "w", "cost", "what that would cost, without doing it", _while_training, in_line=False),
     Action("unfreeze_next", "u", "u", "unfreeze", "unfreeze the next deepest stage", _while_training),
     Action("freeze_all", "f", "f", "freeze", "freeze all but the head", _while_training),
     Action("undo", "z", "z", "undo", "undo the last freeze change", _while_training),

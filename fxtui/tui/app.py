@@ -31,7 +31,8 @@ _DRAIN_SECONDS = 0.25
 class DashboardApp(App[int]):
     """Watches and steers one session. ``run()`` returns the exit status of what the user saw end, 0 before that.
 
-    ``on_ready`` is called once, after the first paint; ``clock`` gives seconds since the epoch.
+    ``past`` is the run's state so far, where it goes on from a checkpoint. ``on_ready`` is called once, after the first
+    paint; ``clock`` gives seconds since the epoch.
     """
 
     TITLE = "fxtui"
@@ -42,6 +43,7 @@ class DashboardApp(App[int]):
     def __init__(
         self,
         session: Session,
+        past: RunState | None = None,
         *,
         theme: str = DARK.name,
         ascii_only: bool = False,
@@ -58,7 +60,7 @@ class DashboardApp(App[int]):
         self._on_ready = on_ready
         self._clock = clock
         self._leaving = False
-        self.state = RunState(name=session.run.name)
+        self.state = past or RunState(name=session.run.name)
         self._main = MainScreen(self.state, ascii_only)
 
     def on_mount(self) -> None:
@@ -107,24 +109,32 @@ class DashboardApp(App[int]):
     def _announce(self, event: Event) -> None:
         match event:
             case CommandDone():
-                self._say(event.text, "information")
+                # A price takes longer to read than what was done takes to notice.
+                self._say(event.text, "information", timeout=12 if event.command == "estimate" else 4)
             case CommandRefused():
                 self._say(event.reason, "warning")
             case RunFinished():
                 if self._leaving or event.exit_status == 2:
                     self.exit(event.exit_status)
 
-    def _say(self, text: str, severity: str) -> None:
+    def _say(self, text: str, severity: str, timeout: float = 4) -> None:
         shown = to_ascii(text) if self._ascii else text
-        self.notify(shown, severity=severity, timeout=4, markup=False)  # type: ignore[arg-type]
+        self.notify(shown, severity=severity, timeout=timeout, markup=False)  # type: ignore[arg-type]
 
     def _flip_theme(self) -> None:
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
     def _do_toggle(self) -> None:
+        if (change := self._toggle()) is not None:
+            self._session.send(change)
+
+    def _do_what_if(self) -> None:
+        if (change := self._toggle()) is not None:
+            self._session.send(cmd.Estimate(change=change))
+
+    def _toggle(self) -> cmd.SetTrainable | None:
         row = self._main.query_one(LayerTree).selected
-        if row is not None:
-            self._session.send(cmd.SetTrainable(paths=(row.path,), value=row.trainable != "all"))
+        return None if row is None else cmd.SetTrainable(paths=(row.path,), value=row.trainable != "all")
 
     def on_layer_tree_toggle_wanted(self, _message: LayerTree.ToggleWanted) -> None:
         """A click on a layer's mark."""

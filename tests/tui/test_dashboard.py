@@ -49,6 +49,7 @@ def text_of(app: DashboardApp, name: str) -> str:
         ("+", cmd.SetEpochs(epochs=13)),
         ("-", cmd.SetEpochs(epochs=11)),
         ("space", cmd.SetTrainable(paths=("features.7",), value=True)),
+        ("w", cmd.Estimate(change=cmd.SetTrainable(paths=("features.7",), value=True))),
     ],
 )
 async def test_keys_send_commands(key: str, command: cmd.Command) -> None:

@@ -25,11 +25,6 @@ _IMAGENET = Preprocessing(256, 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _WITH_AUXILIARY = ("googlenet", "inception_v3")
 
 
-def is_torchvision(name: str) -> bool:
-    """Whether a backbone is one of torchvision's classification models."""
-    return name in torchvision.models.list_models(module=torchvision.models)
-
-
 def check_known(name: str) -> None:
     """Refuse a name that means no backbone.
 

@@ -24,6 +24,7 @@ _PLAIN_TERMINALS = ("linux", "vt100", "vt102", "vt220")
 def follow_in_dashboard(session: LocalSession) -> int:
     """Open the dashboard on a session that is not started, and return the exit status when both have ended."""
     from fxtui.tui.app import DashboardApp
+    from fxtui.tui.look import Look
 
     def keep(text: str) -> None:
         session.link.emit(Output(text=text))
@@ -39,7 +40,7 @@ def follow_in_dashboard(session: LocalSession) -> int:
                 session.start()
 
             past = session.run.load_state() if session.continued else None
-            status = DashboardApp(session, past, ascii_only=prefers_ascii(), on_ready=start).run() or 0
+            status = DashboardApp(session, past, look=Look(ascii_only=prefers_ascii()), on_ready=start).run() or 0
             # At once: Textual's loop leaves signals deadly behind, and a dying shell hangs up a second time.
             interrupts = rest.enter_context(Interrupts(session))
         _wait(session, interrupts, out)

@@ -1,0 +1,17 @@
+"""The system screen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from fxtui.tui.actions import bindings_on
+from fxtui.tui.screens.base import RunScreen
+
+
+class SystemScreen(RunScreen):
+    """To come."""
+
+    NAME = "system"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_on("system")]

@@ -15,15 +15,17 @@ from fxtui.run.state import RunState
 from fxtui.tui import views
 from fxtui.tui.actions import ACTIONS
 from fxtui.tui.lines import Line, Piece, fit, spread, width_of
+from fxtui.tui.screens.plot_keys import PlotKeys
 from fxtui.tui.widgets.layer_tree import LayerTree
 from fxtui.tui.widgets.line_view import LineView
-from fxtui.tui.widgets.panels import EpochPanel, HeaderPanel, LogPanel, Panel, PlotPanel
+from fxtui.tui.widgets.panels import EpochPanel, HeaderPanel, LogPanel, Panel
+from fxtui.tui.widgets.plot_panel import PlotPanel
 
 _WIDE = 100
 _SMALLEST = (40, 12)
 
 
-class MainScreen(Screen[None]):
+class MainScreen(PlotKeys, Screen[None]):
     """Shows a run's state and posts what the user wants to the application, as actions by name."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -92,9 +94,7 @@ class MainScreen(Screen[None]):
 
     def flip_log_scale(self) -> None:
         """Switch the loss axis between linear and logarithmic."""
-        plot = self.query_one("#loss", PlotPanel)
-        plot.log_scale = not plot.log_scale
-        plot.update(self._state)
+        self.do_log_scale()
 
     async def on_click(self, event: events.Click) -> None:
         """A click on the key line does what the key does."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
@@ -19,16 +19,16 @@ from fxtui.run.events import CommandDone, CommandRefused, Event, RunFinished
 from fxtui.run.session import Session
 from fxtui.run.state import RunState
 from fxtui.tui.actions import ACTIONS
+from fxtui.tui.frugal import FrugalApp
 from fxtui.tui.glyphs import to_ascii
+from fxtui.tui.look import Look
 from fxtui.tui.screens.dialogs import Answer, HelpDialog, LearningRateDialog, QuitDialog
 from fxtui.tui.screens.main import MainScreen
-from fxtui.tui.theme import DARK, LIGHT
+from fxtui.tui.theme import DARK, LIGHT, SIXTEEN, role_variables
 from fxtui.tui.widgets.layer_tree import LayerTree
 
-_DRAIN_SECONDS = 0.25
 
-
-class DashboardApp(App[int]):
+class DashboardApp(FrugalApp[int]):
     """Watches and steers one session. ``run()`` returns the exit status of what the user saw end, 0 before that.
 
     ``past`` is the run's state so far, where it goes on from a checkpoint. ``on_ready`` is called once, after the first
@@ -45,28 +45,28 @@ class DashboardApp(App[int]):
         session: Session,
         past: RunState | None = None,
         *,
-        theme: str = DARK.name,
-        ascii_only: bool = False,
+        theme: str | None = None,
+        look: Look | None = None,
         on_ready: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__()
-        self.animation_level = "none"
-        for known in (DARK, LIGHT):
+        super().__init__(look or Look(), session.run.path)
+        for known in (DARK, LIGHT, SIXTEEN):
             self.register_theme(known)
-        self.theme = theme
+        self.theme = theme or (SIXTEEN.name if self.few_colors else DARK.name)
         self._session = session
-        self._ascii = ascii_only
+        self._ascii = self.look.ascii_only
         self._on_ready = on_ready
         self._clock = clock
         self._leaving = False
+        self._shown_at = 0.0
         self.state = past or RunState(name=session.run.name)
-        self._main = MainScreen(self.state, ascii_only)
+        self._main = MainScreen(self.state, self._ascii)
 
     def on_mount(self) -> None:
         """Open the main screen; the engine is started only once it stands."""
         self.push_screen(self._main)
-        self.set_interval(_DRAIN_SECONDS, self.drain)
+        self.start_frames()
         # Textual knows no SIGHUP or SIGTERM: without these the terminal would stay as the dashboard left it.
         # Handlers can be set in the main thread only; elsewhere, as in a test, there is no terminal to restore.
         for number in (signal.SIGHUP, signal.SIGTERM):
@@ -76,7 +76,12 @@ class DashboardApp(App[int]):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our colour roles, for Textual's own themes, which do not know them."""
-        return DARK.variables
+        return role_variables(self.current_theme)
+
+    def frame(self) -> bool:
+        """Take in what the engine has said since the last time, and show it if it changes anything."""
+        self.drain()
+        return not self.state.ended and self.state.phase != "paused"
 
     def drain(self) -> None:
         """Take in what the engine has said since the last time, and show it."""
@@ -84,8 +89,12 @@ class DashboardApp(App[int]):
         for event in events:
             self.state.apply(event)
             self._announce(event)
-        if self._main.is_mounted:
-            self._main.show_state(self.state, self._clock())
+        if not self._main.is_mounted:
+            return
+        now = self.frame_clock.reading(self._clock(), self.state.started)
+        if events or (now != self._shown_at and not self.state.ended):
+            self._shown_at = now
+            self._main.show_state(self.state, now)
 
     def action_act(self, name: str) -> None:
         """Do an action of the registry, or say why it cannot be done now."""

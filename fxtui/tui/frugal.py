@@ -91,7 +91,7 @@ class FrugalApp(App[ReturnType]):
         shown = self._running and not self._closed and not self._batch_count and not self.is_headless
         if shown and isinstance(renderable, ChopsUpdate | LayoutUpdate):
             text = self._painter.paint(renderable)
-            super()._display(screen, Painted(text) if text else None)
+            super()._display(screen, Painted(text) if text else None)  # type: ignore[arg-type]  # as Textual does
             return
         if shown and isinstance(renderable, CompositorUpdate):
             self._painter.forget()

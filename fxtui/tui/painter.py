@@ -7,6 +7,7 @@ update becomes the fewest cursor moves, changes of style and characters that lea
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import repeat
 
@@ -31,6 +32,8 @@ _ATTRIBUTES = (
     ("bold", "1"), ("dim", "2"), ("italic", "3"), ("underline", "4"), ("reverse", "7"), ("conceal", "8"),
     ("strike", "9"), ("underline2", "21"), ("overline", "53"),
 )  # fmt: skip
+# What a blank looks the same with.
+_UNSEEN_ON_BLANKS = frozenset(("", "1", "2", "3"))
 # So many unchanged cells between two changed ones are cheaper to send than to jump over.
 _SHORT_GAP = 3
 
@@ -80,7 +83,14 @@ class Painter:
         cells: list[Cell] = []
         for text, style, control in segments:
             if not control and text:
-                cells.extend(zip(_glyphs(text, self._ascii), repeat(self._pen(style))))
+                pen = self._pen(style)
+                glyphs = _glyphs(text, self._ascii)
+                if _marks_blanks(pen):
+                    cells.extend(zip(glyphs, repeat(pen), strict=False))
+                else:
+                    # The colour of blanks is not seen, so that it alone makes no difference.
+                    blank: Cell = (" ", ("", "", pen[2]))
+                    cells.extend([blank if glyph == " " else (glyph, pen) for glyph in glyphs])
         return cells
 
     def _paint_row(self, x: int, y: int, new: list[Cell], strokes: _Strokes) -> None:
@@ -97,42 +107,78 @@ class Painter:
                 strokes.put(at, y, after, row)
 
 
+@dataclass(slots=True)
+class _Run:
+    """Characters side by side, drawn with one pen."""
+
+    x: int
+    y: int
+    pen: Pen
+    end: int
+    glyphs: list[str]
+
+
 class _Strokes:
-    """Puts characters one after the other, and moves the cursor and changes the pen where that is needed."""
+    """Collects what is to be drawn, and draws it pen by pen: to move takes fewer bytes than to change the colour."""
 
     def __init__(self) -> None:
-        self._out: list[str] = []
-        self._at: tuple[int, int] | None = None
-        self._pen = PLAIN
+        self._runs: list[_Run] = []
+        self._open: _Run | None = None
 
     def put(self, x: int, y: int, cell: Cell, row: list[Cell]) -> None:
-        """A character at its place; ``row`` holds what its row shows in the end."""
-        if self._at != (x, y):
-            self._move(x, y, row)
-        glyph, pen = cell
-        if pen != self._pen:
-            self._out.append(pen_change(self._pen, pen))
-            self._pen = pen
-        self._out.append(glyph)
+        """A character at its place, from left to right; ``row`` holds what its row shows in the end."""
+        run = self._open
+        if run is None or run.y != y or not self._reaches(run, x, row) or not self._takes(run, cell):
+            run = self._open = _Run(x, y, cell[1], x, [])
+            self._runs.append(run)
+        run.glyphs.append(cell[0])
+        run.end = x + 1
         # Terminals do not agree on the width of what is not one cell wide, so the next one is given its place.
-        single = len(glyph) == 1 and (x + 1 >= len(row) or row[x + 1][0] != "")
-        self._at = (x + 1, y) if single else None
+        if len(cell[0]) != 1 or (x + 1 < len(row) and row[x + 1][0] == ""):
+            self._open = None
 
     def finish(self) -> str:
         """All of it, ending with the terminal's own pen."""
-        if self._pen != PLAIN:
-            self._out.append("\x1b[m")
-        return "".join(self._out)
+        out: list[str] = []
+        pen, at = PLAIN, (-1, -1)
+        for run in sorted(self._runs, key=lambda run: (run.pen, run.y, run.x)):
+            if (run.x, run.y) != at:
+                ahead = run.x - at[0]
+                out.append(f"\x1b[{ahead}C" if at[1] == run.y and ahead > 0 else f"\x1b[{run.y + 1};{run.x + 1}H")
+            if run.pen != pen:
+                out.append(pen_change(pen, run.pen))
+                pen = run.pen
+            out += run.glyphs
+            single = len(run.glyphs[-1]) == 1 and run.glyphs[-1].isascii()
+            at = (run.end, run.y) if single else (-1, -1)
+        if pen != PLAIN:
+            out.append("\x1b[m")
+        return "".join(out)
 
-    def _move(self, x: int, y: int, row: list[Cell]) -> None:
-        if self._at is not None and self._at[1] == y and x > self._at[0]:
-            between = row[self._at[0] : x]
-            if len(between) <= _SHORT_GAP and all(len(glyph) == 1 and pen == self._pen for glyph, pen in between):
-                self._out += (glyph for glyph, _ in between)
-            else:
-                self._out.append(f"\x1b[{len(between)}C" if len(between) > 1 else "\x1b[C")
-        else:
-            self._out.append(f"\x1b[{y + 1};{x + 1}H")
+    def _reaches(self, run: _Run, x: int, row: list[Cell]) -> bool:
+        """Whether the run goes on at ``x``; the few unchanged cells before it are drawn again."""
+        between = row[run.end : x]
+        if len(between) > _SHORT_GAP or not all(len(cell[0]) == 1 and self._takes(run, cell) for cell in between):
+            return False
+        run.glyphs += (glyph for glyph, _ in between)
+        run.end = x
+        return True
+
+    def _takes(self, run: _Run, cell: Cell) -> bool:
+        glyph, pen = cell
+        if pen == run.pen:
+            return True
+        alike = pen[2] == run.pen[2] and not _marks_blanks(pen) and not _marks_blanks(run.pen)
+        if alike and glyph == " ":
+            return True
+        if alike and all(glyph == " " for glyph in run.glyphs):
+            run.pen = pen
+            return True
+        return False
+
+
+def _marks_blanks(pen: Pen) -> bool:
+    return not _UNSEEN_ON_BLANKS.issuperset(pen[0].split(";"))
 
 
 def pen_of(style: Style | None, colors: ColorSystem | None) -> Pen:

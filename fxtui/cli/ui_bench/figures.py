@@ -10,6 +10,8 @@ from statistics import median
 from fxtui.engine.bench.rows import Row
 
 NAME = "ui"
+# The last event is shorter.
+_TAIL = 8192
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -40,6 +42,16 @@ def moments(journal: Path) -> list[tuple[str, float]]:
         return []
     lines = journal.read_bytes().split(b"\n")[:-1]
     return [(event["type"], event["t"]) for event in map(json.loads, lines)]
+
+
+def has_ended(journal: Path) -> bool:
+    """Whether the last event says so. Cheap enough to be asked beside a run that is timed."""
+    try:
+        with journal.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _TAIL))
+            return b'"type":"run_finished"' in file.read()
+    except FileNotFoundError:
+        return False
 
 
 def seconds_between(events: Iterable[tuple[str, float]], first: str, last: str) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fxtui.cli.ui_bench.figures import limit_row, moments, percentile, seconds_between, wall_row
+from fxtui.cli.ui_bench.figures import has_ended, limit_row, moments, percentile, seconds_between, wall_row
 from fxtui.cli.ui_bench.pseudo import PseudoTerminal, dashboard_arguments
 from fxtui.engine.bench.machine import scratch
 from fxtui.engine.bench.rows import BenchError, Row
@@ -86,7 +86,7 @@ def _while_training(
         sent = terminal.drain(options.seconds) / options.seconds
         busy = {name: _answers(terminal, name, options.presses) for name in _KEYS}
         terminal.press(b"s")
-        terminal.wait_until(lambda: "run_finished" in _kinds(runs), "the end of the run")
+        _wait_for_end(terminal, runs)
         # The last notice goes by itself; after it nothing changes.
         terminal.drain(6.0)
         idle = terminal.drain(4.0) / 4.0
@@ -121,7 +121,7 @@ def _whole_runs(folder: Path, options: UiOptions, say: Callable[[str], None]) ->
 def _run(runs: Path, settings: tuple[str, ...], shown: bool) -> list[tuple[str, float]]:
     if shown:
         with _dashboard(runs, *settings) as terminal:
-            terminal.wait_until(lambda: "run_finished" in _kinds(runs), "the end of the run", 300)
+            _wait_for_end(terminal, runs)
     else:
         arguments = dashboard_arguments("demo", "--headless", "--runs", str(runs), *settings)
         done = subprocess.run(arguments, env=_environment(runs), capture_output=True, check=False)
@@ -159,11 +159,14 @@ def _environment(runs: Path) -> dict[str, str]:
 
 
 def _wait_for_epochs(terminal: PseudoTerminal, runs: Path, count: int) -> None:
-    terminal.wait_until(lambda: _kinds(runs).count("epoch_end") >= count, f"{count} epochs")
+    def there() -> bool:
+        return [kind for kind, _ in moments(_journal(runs))].count("epoch_end") >= count
+
+    terminal.wait_until(there, f"{count} epochs")
 
 
-def _kinds(runs: Path) -> list[str]:
-    return [kind for kind, _ in moments(_journal(runs))]
+def _wait_for_end(terminal: PseudoTerminal, runs: Path) -> None:
+    terminal.wait_until(lambda: has_ended(_journal(runs)), "the end of the run", 300, every=0.2)
 
 
 def _journal(runs: Path) -> Path:

@@ -50,15 +50,17 @@ class PseudoTerminal:
         """
         return self.wait_until(lambda: mark in self.seen, f"drawing {mark.decode(errors='replace')!r}", seconds)
 
-    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = _PATIENCE) -> float:
-        """Read until something is so; returns when.
+    def wait_until(
+        self, condition: Callable[[], bool], what: str, seconds: float = _PATIENCE, *, every: float = 0.02
+    ) -> float:
+        """Read until something is so; returns when. ``every``: seconds between two looks while nothing is drawn.
 
         Raises:
             BenchError: it never is.
         """
         end = time.perf_counter() + seconds
         while not condition():
-            if time.perf_counter() > end or not self._read(0.02):
+            if time.perf_counter() > end or not self._read(every):
                 raise BenchError(f"the dashboard never came to {what}; it drew last: {self.seen[-300:]!r}")
         return time.perf_counter()
 

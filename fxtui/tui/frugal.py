@@ -18,6 +18,7 @@ from fxtui.tui.frames import Frame, FrameClock
 from fxtui.tui.look import Look
 from fxtui.tui.machine import Meters
 from fxtui.tui.painter import Painted, Painter
+from fxtui.tui.system_views import TerminalUse
 from fxtui.tui.terminal import Traffic, counting_driver
 
 _SYSTEMS = {"standard": ColorSystem.STANDARD, "256": ColorSystem.EIGHT_BIT, "truecolor": ColorSystem.TRUECOLOR}
@@ -47,6 +48,17 @@ class FrugalApp(App[ReturnType]):
     def few_colors(self) -> bool:
         """Whether the terminal has its own 16 colours and no others."""
         return self.color_system is ColorSystem.STANDARD
+
+    @property
+    def colors_told(self) -> str:
+        """What colours are used, in words."""
+        names = {ColorSystem.STANDARD: "16 colours", ColorSystem.EIGHT_BIT: "256 colours"}
+        return "no colours" if self.color_system is None else names.get(self.color_system, "full colour")
+
+    def terminal_use(self) -> TerminalUse:
+        """What is sent, and how often."""
+        traffic = self.traffic
+        return TerminalUse(traffic.per_second, traffic.total, traffic.latency, self.frame_wait, self.last_frame.cost)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Without those that make grey of colours: where no colour is wanted, the painter sends none."""

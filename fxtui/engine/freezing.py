@@ -209,7 +209,10 @@ def target_of(change: cmd.FreezeCommand, freezing: Freezing) -> frozenset[str]:
     match change:
         case cmd.SetTrainable():
             names = freezing.resolve(change.paths)
-            target = freezing.trainable | names if change.value else freezing.trainable - names
+            if change.only:
+                target = names if change.value else frozenset(freezing.backbone_names) - names
+            else:
+                target = freezing.trainable | names if change.value else freezing.trainable - names
         case cmd.FreezeAll():
             target = frozenset()
         case cmd.UnfreezeAll():

@@ -20,10 +20,14 @@ class Command(Struct, frozen=True, kw_only=True, tag_field="type", tag=snake_cas
 
 
 class SetTrainable(Command, frozen=True, kw_only=True):
-    """Make modules or parameters trainable, or freeze them. Paths may be patterns such as ``*.bn*``."""
+    """Make modules or parameters trainable, or freeze them. Paths may be patterns such as ``*.bn*``.
+
+    ``only``: and everything else in the backbone the other way round.
+    """
 
     paths: tuple[str, ...]
     value: bool
+    only: bool = False
 
 
 class FreezeAll(Command, frozen=True, kw_only=True):

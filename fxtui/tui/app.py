@@ -18,14 +18,16 @@ from fxtui.run import commands as cmd
 from fxtui.run.events import CommandDone, CommandRefused, Event, RunFinished
 from fxtui.run.session import Session
 from fxtui.run.state import RunState
-from fxtui.tui.actions import ACTIONS
+from fxtui.tui.acting import COMMANDS
+from fxtui.tui.actions import SCREENS, actions_on, find_action
 from fxtui.tui.frugal import FrugalApp
 from fxtui.tui.glyphs import to_ascii
 from fxtui.tui.look import Look
+from fxtui.tui.messages import CommandWanted, Said, Severity
+from fxtui.tui.screens.base import RunScreen
 from fxtui.tui.screens.dialogs import Answer, HelpDialog, LearningRateDialog, QuitDialog
-from fxtui.tui.screens.main import MainScreen
+from fxtui.tui.screens.opening import open_screen
 from fxtui.tui.theme import DARK, LIGHT, SIXTEEN, role_variables
-from fxtui.tui.widgets.layer_tree import LayerTree
 
 
 class DashboardApp(FrugalApp[int]):
@@ -55,17 +57,18 @@ class DashboardApp(FrugalApp[int]):
             self.register_theme(known)
         self.theme = theme or (SIXTEEN.name if self.few_colors else DARK.name)
         self._session = session
-        self._ascii = self.look.ascii_only
         self._on_ready = on_ready
         self._clock = clock
         self._leaving = False
+        self._unseen = False
         self._shown_at = 0.0
         self.state = past or RunState(name=session.run.name)
-        self._main = MainScreen(self.state, self._ascii)
+        for name in SCREENS:
+            self.add_mode(name, partial(open_screen, name, self.state, self.look))
 
     def on_mount(self) -> None:
         """Open the main screen; the engine is started only once it stands."""
-        self.push_screen(self._main)
+        self.switch_mode("main")
         self.start_frames()
         # Textual knows no SIGHUP or SIGTERM: without these the terminal would stay as the dashboard left it.
         # Handlers can be set in the main thread only; elsewhere, as in a test, there is no terminal to restore.
@@ -79,36 +82,69 @@ class DashboardApp(FrugalApp[int]):
         return role_variables(self.current_theme)
 
     def frame(self) -> bool:
-        """Take in what the engine has said since the last time, and show it if it changes anything."""
-        self.drain()
+        """Take in what the engine has said, and show it if there is any of it, or if the clock has moved."""
+        self._take_in()
+        now = self.frame_clock.reading(self._clock(), self.state.started)
+        ticks = not self.state.ended or (isinstance(self.screen, RunScreen) and self.screen.LIVE)
+        if self._unseen or (ticks and now != self._shown_at):
+            self._show()
         return not self.state.ended and self.state.phase != "paused"
 
     def drain(self) -> None:
-        """Take in what the engine has said since the last time, and show it."""
-        events = self._session.events()
-        for event in events:
+        """Take in what the engine has said since the last time, and show the state as it is."""
+        self._take_in()
+        self._show()
+
+    def _take_in(self) -> None:
+        for event in self._session.events():
+            self._unseen = True
             self.state.apply(event)
             self._announce(event)
-        if not self._main.is_mounted:
-            return
-        now = self.frame_clock.reading(self._clock(), self.state.started)
-        if events or (now != self._shown_at and not self.state.ended):
-            self._shown_at = now
-            self._main.show_state(self.state, now)
+
+    def _show(self) -> None:
+        if isinstance(self.screen, RunScreen) and self.screen.is_mounted:
+            self._unseen = False
+            self._shown_at = self.frame_clock.reading(self._clock(), self.state.started)
+            self.screen.show_state(self.state, self._shown_at)
+
+    def action_open(self, name: str) -> None:
+        """Open a screen by its name."""
+        self.switch_mode(name)
+        self.call_after_refresh(self.drain)
 
     def action_act(self, name: str) -> None:
         """Do an action of the registry, or say why it cannot be done now."""
-        action = next(action for action in ACTIONS if action.id == name)
+        action = find_action(name)
         if reason := action.refuse(self.state):
-            self._say(f"{action.shown}: {reason}", "warning")
-            return
-        getattr(self, f"_do_{name}")()
+            self.say(f"{action.shown}: {reason}", "warning")
+        elif (command := COMMANDS.get(name)) is not None:
+            self._session.send(command(self.state))
+        else:
+            owner = self.screen if hasattr(self.screen, f"do_{name}") else self
+            getattr(owner, f"do_{name}")()
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002  # Textual's signature
-        """The palette: every action, and the theme."""
-        for action in ACTIONS:
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: what works on this screen, the other screens, and the theme."""
+        here = screen.NAME if isinstance(screen, RunScreen) else "main"
+        for action in actions_on(here):
             yield SystemCommand(action.text, action.shown, partial(self.action_act, action.id))
-        yield SystemCommand("switch between dark and light", "theme", self._flip_theme)
+        for number, (name, label) in enumerate(SCREENS.items(), 1):
+            yield SystemCommand(f"open {label}", str(number), partial(self.action_open, name))
+        for theme in sorted(self.available_themes):
+            yield SystemCommand(f"theme {theme}", "colours", partial(setattr, self, "theme", theme))
+
+    def on_command_wanted(self, message: CommandWanted) -> None:
+        """A screen wants something of the engine."""
+        self._session.send(message.command)
+
+    def on_said(self, message: Said) -> None:
+        """A screen has something to tell."""
+        self.say(message.text, message.severity)
+
+    def say(self, text: str, severity: Severity = "information", timeout: float = 4) -> None:
+        """Show a line in passing."""
+        shown = to_ascii(text) if self.look.ascii_only else text
+        self.notify(shown, severity=severity, timeout=timeout, markup=False)
 
     def _painted(self) -> None:
         if self._on_ready is not None:
@@ -119,64 +155,21 @@ class DashboardApp(FrugalApp[int]):
         match event:
             case CommandDone():
                 # A price takes longer to read than what was done takes to notice.
-                self._say(event.text, "information", timeout=12 if event.command == "estimate" else 4)
+                if event.text:
+                    self.say(event.text, timeout=12 if event.command == "estimate" else 4)
             case CommandRefused():
-                self._say(event.reason, "warning")
+                self.say(event.reason, "warning")
             case RunFinished():
                 if self._leaving or event.exit_status == 2:
                     self.exit(event.exit_status)
 
-    def _say(self, text: str, severity: str, timeout: float = 4) -> None:
-        shown = to_ascii(text) if self._ascii else text
-        self.notify(shown, severity=severity, timeout=timeout, markup=False)  # type: ignore[arg-type]
-
-    def _flip_theme(self) -> None:
+    def do_theme(self) -> None:
+        """Switch between dark and light."""
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
-    def _do_toggle(self) -> None:
-        if (change := self._toggle()) is not None:
-            self._session.send(change)
+    def do_learning_rate(self) -> None:
+        """Ask for the head's learning rate."""
 
-    def _do_what_if(self) -> None:
-        if (change := self._toggle()) is not None:
-            self._session.send(cmd.Estimate(change=change))
-
-    def _toggle(self) -> cmd.SetTrainable | None:
-        row = self._main.query_one(LayerTree).selected
-        return None if row is None else cmd.SetTrainable(paths=(row.path,), value=row.trainable != "all")
-
-    def on_layer_tree_toggle_wanted(self, _message: LayerTree.ToggleWanted) -> None:
-        """A click on a layer's mark."""
-        self.action_act("toggle")
-
-    def _do_unfreeze_next(self) -> None:
-        self._session.send(cmd.UnfreezeNext())
-
-    def _do_freeze_all(self) -> None:
-        self._session.send(cmd.FreezeAll())
-
-    def _do_undo(self) -> None:
-        self._session.send(cmd.Undo())
-
-    def _do_pause(self) -> None:
-        self._session.send(cmd.Resume() if self.state.phase == "paused" else cmd.Pause())
-
-    def _do_stop(self) -> None:
-        self._session.send(cmd.Stop())
-
-    def _do_more_epochs(self) -> None:
-        self._session.send(cmd.SetEpochs(epochs=self.state.epochs_planned + 1))
-
-    def _do_fewer_epochs(self) -> None:
-        self._session.send(cmd.SetEpochs(epochs=self.state.epochs_planned - 1))
-
-    def _do_checkpoint(self) -> None:
-        self._session.send(cmd.Checkpoint())
-
-    def _do_log_scale(self) -> None:
-        self._main.flip_log_scale()
-
-    def _do_learning_rate(self) -> None:
         def take(rate: float | None) -> None:
             if rate is not None:
                 self._session.send(cmd.SetLr(lr=rate))
@@ -184,10 +177,17 @@ class DashboardApp(FrugalApp[int]):
         head = next((row for row in self.state.layers if row.is_head), None)
         self.push_screen(LearningRateDialog(head.lr if head else None), take)
 
-    def _do_help(self) -> None:
-        self.push_screen(HelpDialog())
+    def do_help(self) -> None:
+        """List what works on this screen."""
+        if isinstance(self.screen, RunScreen):
+            self.push_screen(HelpDialog(self.screen.NAME, self.screen.HINTS))
 
-    def _do_quit_or_ask(self) -> None:
+    def do_detach(self) -> None:
+        """Leave the dashboard; the run goes on in this terminal."""
+        self.exit(0)
+
+    def do_quit_or_ask(self) -> None:
+        """Leave at once when nothing is lost, else ask."""
         finished = self.state.finished
         if finished is not None or not self._session.alive:
             self.exit(finished.exit_status if finished else 0)
@@ -195,6 +195,8 @@ class DashboardApp(FrugalApp[int]):
             self.push_screen(QuitDialog(), self._answered)
 
     def _answered(self, answer: Answer | None) -> None:
+        if answer == "detach":
+            self.do_detach()
         if answer != "stop":
             return
         if self.state.finished is not None:
@@ -202,4 +204,4 @@ class DashboardApp(FrugalApp[int]):
             return
         self._leaving = True
         self._session.send(cmd.Stop(when="now"))
-        self._say("stopping between two batches, then saving", "information")
+        self.say("stopping between two batches, then saving")

@@ -11,15 +11,17 @@ from rich.color import ColorSystem
 from rich.console import RenderableType
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.app import App, ReturnType
+from textual.events import DescendantFocus
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
+from textual.widgets import Input
 
 from fxtui.tui.frames import Frame, FrameClock
 from fxtui.tui.look import Look
 from fxtui.tui.machine import Meters
 from fxtui.tui.painter import Painted, Painter
-from fxtui.tui.system_views import TerminalUse
 from fxtui.tui.terminal import Traffic, counting_driver
+from fxtui.tui.views.system import TerminalUse
 
 _SYSTEMS = {"standard": ColorSystem.STANDARD, "256": ColorSystem.EIGHT_BIT, "truecolor": ColorSystem.TRUECOLOR}
 
@@ -36,6 +38,7 @@ class FrugalApp(App[ReturnType]):
         self.animation_level = "none"
         self.look = look
         self.no_color = look.no_color
+        self.directory = directory
         self.machine = Meters(directory)
         self.last_frame = Frame()
         self.frame_wait = 0.0
@@ -67,12 +70,19 @@ class FrugalApp(App[ReturnType]):
         return [it for it in super().get_line_filters() if not isinstance(it, Monochrome | NoColor)]
 
     def start_frames(self) -> None:
-        """Draw from now on."""
+        """Draw from now on. Without a terminal nobody watches the machine, and it is not measured."""
+        if self.is_headless:
+            self.machine.close()
         self._next_frame()
 
     def frame(self) -> bool:
         """Draw a frame; returns whether training goes on meanwhile, so that drawing takes something from it."""
         return False
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Text fields do not blink: at rest nothing is sent."""
+        if isinstance(event.widget, Input):
+            event.widget.cursor_blink = False
 
     def on_unmount(self) -> None:
         """Let the meters rest."""

@@ -8,7 +8,22 @@ from rich.cells import cell_len, set_cell_size
 Piece = tuple[str, str]
 Line = tuple[Piece, ...]
 
-ROLES = ("strong", "muted", "rule", "accent", "train", "val", "ok", "warn", "error", "bar", "selected", "key")
+ROLES = (
+    "strong",
+    "muted",
+    "rule",
+    "accent",
+    "train",
+    "val",
+    "ok",
+    "warn",
+    "error",
+    "bar",
+    "selected",
+    "key",
+    "tab",
+    "dim",
+)
 
 
 def width_of(line: Line) -> int:

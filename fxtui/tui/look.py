@@ -9,7 +9,7 @@ from dataclasses import dataclass
 _PLAIN_TERMINALS = ("dumb", "linux", "vt100", "vt102", "vt220")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Look:
     """``ascii_only``: no sign beyond ASCII; ``low_bandwidth``: draw seldom; ``no_color``: bold and reverse at most."""
 

@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 from fxtui.run import commands as cmd
 from fxtui.run import events as ev
 from fxtui.tui.app import DashboardApp
+from fxtui.tui.look import Look
 from fxtui.tui.screens.dialogs import HelpDialog, LearningRateDialog, QuitDialog
 from fxtui.tui.widgets.layer_tree import LayerTree
 from fxtui.tui.widgets.line_view import LineView
@@ -33,7 +34,7 @@ async def settle(app: DashboardApp, pilot: Pilot[int]) -> None:
 
 
 def text_of(app: DashboardApp, name: str) -> str:
-    widget = app._main.query_one(f"#{name}", LineView)
+    widget = app.screen.query_one(f"#{name}", LineView)
     return "\n".join(widget.render_line(y).text.rstrip() for y in range(widget.size.height))
 
 
@@ -80,7 +81,7 @@ async def test_blocks_fold_and_their_parts_can_be_toggled() -> None:
         await pilot.press("right", "down", "right", "down", "space")
         assert session.sent == [cmd.SetTrainable(paths=("features.7.0.0",), value=True)]
         await pilot.press("left", "left", "left")
-        selected = app._main.query_one(LayerTree).selected
+        selected = app.screen.query_one(LayerTree).selected
         assert selected is not None
         assert selected.path == "features.7"
 
@@ -177,7 +178,7 @@ async def test_help_lists_every_key() -> None:
 async def test_the_engine_starts_after_the_first_paint() -> None:
     painted: list[bool] = []
     app, _ = made([])
-    app._on_ready = lambda: painted.append(app._main.is_mounted)
+    app._on_ready = lambda: painted.append(app.screen.is_mounted)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
     assert painted == [True]
@@ -214,7 +215,7 @@ LOOKS = [
     ("120x40", (120, 40), midway, {}),
     ("200x60", (200, 60), midway, {}),
     ("light", (120, 40), midway, {"theme": "fxtui-light"}),
-    ("ascii", (120, 40), midway, {"ascii_only": True}),
+    ("ascii", (120, 40), midway, {"look": Look(ascii_only=True)}),
     ("beginning", (120, 40), beginning, {}),
 ]
 

@@ -34,7 +34,7 @@ async def test_the_demo_runs_to_its_end_and_a_layer_thaws_on_the_way(tmp_path: P
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: bool(app.state.epochs))
         assert row(app, "features.8 ▸").startswith(" ○ ")
-        selected = app._main.query_one(LayerTree).selected
+        selected = app.screen.query_one(LayerTree).selected
         assert selected is not None
         assert selected.path == "features.8"
         await pilot.press("space")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from rich.markup import escape
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from fxtui import formats
-from fxtui.tui.actions import ACTIONS
+from fxtui.tui.actions import SCREENS, actions_on
 
-Answer = Literal["stop", "stay"]
+Answer = Literal["stop", "detach", "stay"]
 
 
 class QuitDialog(ModalScreen[Answer]):
@@ -21,6 +22,7 @@ class QuitDialog(ModalScreen[Answer]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "answer('stop')", "stop and save"),
+        Binding("d", "answer('detach')", "detach"),
         Binding("escape,n,q", "answer('stay')", "stay"),
     ]
 
@@ -29,6 +31,7 @@ class QuitDialog(ModalScreen[Answer]):
         with Vertical(classes="dialog"):
             yield Static("Training is going on.", classes="heading")
             yield Static("[b $primary]s[/]  stop now, save, and quit", id="answer-stop")
+            yield Static("[b $primary]d[/]  close the dashboard, train on in this terminal", id="answer-detach")
             yield Static("[b $primary]esc[/]  stay", id="answer-stay")
 
     def action_answer(self, answer: Answer) -> None:
@@ -37,9 +40,13 @@ class QuitDialog(ModalScreen[Answer]):
 
     def on_click(self, event: object) -> None:
         """The answers can be clicked."""
-        widget = getattr(event, "widget", None)
-        if widget is not None and widget.id in ("answer-stop", "answer-stay"):
-            self.dismiss("stop" if widget.id == "answer-stop" else "stay")
+        match getattr(getattr(event, "widget", None), "id", None):
+            case "answer-stop":
+                self.dismiss("stop")
+            case "answer-detach":
+                self.dismiss("detach")
+            case "answer-stay":
+                self.dismiss("stay")
 
 
 class LearningRateDialog(ModalScreen[float | None]):
@@ -75,21 +82,24 @@ class LearningRateDialog(ModalScreen[float | None]):
 
 
 class HelpDialog(ModalScreen[None]):
-    """What works on the main screen."""
+    """What works on one screen: its actions, its other keys, and the keys of every screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "close", "close")]
 
+    def __init__(self, screen_name: str, hints: tuple[tuple[str, str], ...]) -> None:
+        super().__init__()
+        self._screen_name = screen_name
+        self._hints = hints
+
     def compose(self) -> ComposeResult:
         """A line for each key."""
-        lines = [f"[b $primary]{action.shown:>6}[/]  {action.text}" for action in ACTIONS]
-        lines += [
-            "[b $primary] ↑ ↓  [/]  move in the layers   [b $primary]← →[/]  fold",
-            "[b $primary]   tab[/]  layers, plots, epochs",
-            "[b $primary]    ^p[/]  command palette",
-        ]
+        lines = [f"[b $primary]{escape(action.shown):>6}[/]  {action.text}" for action in actions_on(self._screen_name)]
+        lines += [f"[b $primary]{escape(key):>6}[/]  {text}" for key, text in self._hints]
+        lines += ["[b $primary]   1-7[/]  the screens", "[b $primary]    ^p[/]  command palette"]
         with Vertical(classes="dialog"):
-            yield Static("Keys", classes="heading")
-            yield Static("\n".join(lines))
+            yield Static(f"Keys on {SCREENS[self._screen_name]}", classes="heading")
+            with VerticalScroll():
+                yield Static("\n".join(lines))
 
     def action_close(self) -> None:
         """Back to the dashboard."""

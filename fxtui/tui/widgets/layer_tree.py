@@ -10,7 +10,7 @@ from textual.message import Message
 
 from fxtui.run.events import LayerRow
 from fxtui.run.state import RunState
-from fxtui.tui import views
+from fxtui.tui.views.layers import layer_lines, layers_title
 from fxtui.tui.widgets.panels import Panel
 
 # The heading and the column names.
@@ -60,9 +60,9 @@ class LayerTree(Panel, can_focus=True):
             frozen = [row.path for row, depth, _ in self._visible if depth == 0 and row.trainable == "none"]
             self._cursor = frozen[-1] if frozen else (self._visible[0][0].path if self._visible else None)
         width, height = self.size
-        heading = views.layers_title(state, width, self.has_focus)
+        heading = layers_title(state, width, self.has_focus)
         cursor = next((at for at, (row, _, _) in enumerate(self._visible) if row.path == self._cursor), -1)
-        lines = views.layer_lines(state, self._visible, width, cursor, self._ascii)
+        lines = layer_lines(state, self._visible, width, cursor, self._ascii)
         body = lines[1:]
         # The frontier's line stands among the rows without being one.
         extra = len(body) - len(self._visible)
@@ -85,7 +85,7 @@ class LayerTree(Panel, can_focus=True):
         paths = [row.path for row, _, _ in self._visible]
         at = paths.index(self._cursor) if self._cursor in paths else 0
         self._cursor = paths[max(0, min(len(paths) - 1, at + by))]
-        self._redraw()
+        self.redraw()
 
     def action_fold(self, close: bool) -> None:
         """Open the block under the cursor, or close it; closing a closed one goes to its parent."""
@@ -99,7 +99,7 @@ class LayerTree(Panel, can_focus=True):
         else:
             parents = [r.path for r, _, _ in self._visible if row.path.startswith(r.path + ".")]
             self._cursor = parents[-1] if parents else row.path
-        self._redraw()
+        self.redraw()
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the row; on its mark, ask for a toggle."""
@@ -107,7 +107,7 @@ class LayerTree(Panel, can_focus=True):
         if 0 <= at < len(self._shown_rows) and (index := self._shown_rows[at]) is not None:
             row = self._visible[index][0]
             self._cursor = row.path
-            self._redraw()
+            self.redraw()
             if event.x < 4:
                 self.post_message(self.ToggleWanted(row))
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from fxtui.run.state import RunState
-from fxtui.tui import views
 from fxtui.tui.lines import Line
 from fxtui.tui.plotting import PlotSpec, plot_lines
+from fxtui.tui.views.epochs import epoch_lines
+from fxtui.tui.views.header import pipeline_lines, status_line, top_line
+from fxtui.tui.views.log import log_lines
+from fxtui.tui.views.plots import accuracy_spec, accuracy_title, loss_spec, loss_title
 from fxtui.tui.widgets.line_view import LineView
 
 
@@ -25,17 +28,18 @@ class Panel(LineView):
 
     def on_resize(self) -> None:
         """Draw for the new size."""
-        self._redraw()
+        self.redraw()
 
     def on_focus(self) -> None:
         """Show the heading of the panel in focus."""
-        self._redraw()
+        self.redraw()
 
     def on_blur(self) -> None:
         """Show the heading as of any other."""
-        self._redraw()
+        self.redraw()
 
-    def _redraw(self) -> None:
+    def redraw(self) -> None:
+        """Draw the state again, in the room and with the focus there is now."""
         if self.state is not None:
             self.update(self.state)
 
@@ -54,11 +58,11 @@ class PlotPanel(Panel, can_focus=True):
         """Heading and curve."""
         width, height = self.size
         if self._what == "loss":
-            heading = views.loss_title(state, width, self.log_scale, self.has_focus)
-            spec: PlotSpec = views.loss_spec(state, self.log_scale, self._ascii)
+            heading = loss_title(state, width, self.log_scale, self.has_focus)
+            spec: PlotSpec = loss_spec(state, self.log_scale, self._ascii)
         else:
-            heading = views.accuracy_title(state, width, self.has_focus)
-            spec = views.accuracy_spec(state, self._ascii)
+            heading = accuracy_title(state, width, self.has_focus)
+            spec = accuracy_spec(state, self._ascii)
         shown: tuple[object, ...] = (width, height, len(state.epochs), len(spec.marks), spec.x_max, self.log_scale)
         if len(state.epochs) < 2:
             shown = (*shown, len(state.series))
@@ -72,7 +76,7 @@ class EpochPanel(Panel, can_focus=True):
 
     def draw(self, state: RunState) -> None:
         """Newest first, as many as fit."""
-        self.show(views.epoch_lines(state, self.size.width, self.size.height, self.has_focus))
+        self.show(epoch_lines(state, self.size.width, self.size.height, self.has_focus))
 
 
 class LogPanel(Panel):
@@ -80,7 +84,7 @@ class LogPanel(Panel):
 
     def draw(self, state: RunState) -> None:
         """Newest first, as many as fit."""
-        self.show(views.log_lines(state, self.size.width, self.size.height))
+        self.show(log_lines(state, self.size.width, self.size.height))
 
 
 class HeaderPanel(Panel):
@@ -88,8 +92,14 @@ class HeaderPanel(Panel):
 
     now: float = 0.0
 
+    def __init__(self, screen_name: str, *, id: str, ascii_only: bool) -> None:
+        super().__init__(id=id, ascii_only=ascii_only)
+        self._screen_name = screen_name
+
     def draw(self, state: RunState) -> None:
-        """Four lines where it is wide, three where it is narrow."""
-        width = self.size.width
-        lines = [views.top_line(state, width), views.status_line(state, width, self.now)]
-        self.show([*lines, *views.pipeline_lines(state, width)])
+        """As many lines as there are; the pipeline goes first."""
+        width, height = self.size
+        lines = [top_line(state, self._screen_name, width), status_line(state, width, self.now)]
+        if height > len(lines):
+            lines += pipeline_lines(state, width)
+        self.show(lines[:height])

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import platform
+from importlib import metadata
+
+from fxtui import formats
 from fxtui.run.state import RunState
+from fxtui.run.store import RunDirectory
 from fxtui.tui.frugal import FrugalApp
-from fxtui.tui.system_views import machine_lines, system_panel_lines, terminal_lines
+from fxtui.tui.views.system import machine_lines, place_lines, system_panel_lines, terminal_lines
 from fxtui.tui.widgets.panels import Panel
+
+_PACKAGES = ("fxtui", "torch", "textual")
 
 
 class SystemPanel(Panel):
@@ -44,3 +51,41 @@ class TerminalPanel(Panel):
                     : self.size.height
                 ]
             )
+
+
+class PlacesPanel(Panel):
+    """Where the run is kept."""
+
+    def draw(self, state: RunState) -> None:  # noqa: ARG002  # a panel's signature
+        """Its files."""
+        app = self.app
+        if isinstance(app, FrugalApp):
+            run = RunDirectory(app.directory)
+            rows = (
+                ("run", str(run.path)),
+                ("configuration", str(run.config)),
+                ("journal", str(run.journal)),
+                ("checkpoints", str(run.checkpoints)),
+            )
+            self.show(place_lines(rows, "Places", self.size.width))
+
+
+class VersionsPanel(Panel):
+    """What is installed. The versions are read from its metadata: nothing is imported for them."""
+
+    _rows: tuple[tuple[str, str], ...] = ()
+
+    def draw(self, state: RunState) -> None:
+        """The versions; the run's own says which fxtui began it."""
+        if not self._rows:
+            found = tuple((name, _version(name)) for name in _PACKAGES)
+            self._rows = (("python", platform.python_version()), *found)
+        rows = (*self._rows, ("run begun by", f"fxtui {state.version}" if state.version else formats.NONE))
+        self.show(place_lines(rows, "Versions", self.size.width))
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return formats.NONE

@@ -1,0 +1,28 @@
+"""What screens tell the application."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from textual.message import Message
+
+from fxtui.run.commands import AnyCommand
+
+Severity = Literal["information", "warning", "error"]
+
+
+class CommandWanted(Message):
+    """The user wants this of the engine."""
+
+    def __init__(self, command: AnyCommand) -> None:
+        super().__init__()
+        self.command = command
+
+
+class Said(Message):
+    """Something to tell the user in passing."""
+
+    def __init__(self, text: str, severity: Severity = "information") -> None:
+        super().__init__()
+        self.text = text
+        self.severity: Severity = severity

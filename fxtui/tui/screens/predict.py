@@ -1,0 +1,17 @@
+"""The predict screen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from fxtui.tui.actions import bindings_on
+from fxtui.tui.screens.base import RunScreen
+
+
+class PredictScreen(RunScreen):
+    """To come."""
+
+    NAME = "predict"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_on("predict")]

@@ -1,0 +1,171 @@
+"""The header of every screen: which run, how it is going, and the pipeline."""
+
+from __future__ import annotations
+
+import re
+
+from fxtui import formats
+from fxtui.run.events import StageName
+from fxtui.run.state import RunState
+from fxtui.tui.actions import SCREENS
+from fxtui.tui.lines import Line, Piece, bar, fit, spread, width_of
+
+_WIDE = 100
+_STAGE_NAMES: dict[StageName, str] = {
+    "images": "Raw Image Input",
+    "preprocess": "Preprocessing",
+    "features": "Feature Extraction",
+    "train": "Classifier Training",
+    "validate": "Validation",
+}
+_MARKS: dict[str, Piece] = {"done": ("✓", "ok"), "working": ("●", "ok"), "waiting": ("·", "muted")}
+_PHASES: dict[str, Piece] = {
+    "starting": ("● starting", "muted"),
+    "loading": ("● loading", "muted"),
+    "extracting": ("● extracting", "ok"),
+    "training": ("● training", "ok"),
+    "validating": ("● validating", "ok"),
+    "paused": ("● paused", "warn"),
+    "finished": ("✓ finished", "ok"),
+    "stopped": ("✓ stopped", "warn"),
+    "failed": ("✗ failed", "error"),
+}
+
+
+def top_line(state: RunState, screen: str, width: int) -> Line:
+    """The screens, the one that is open marked, and what runs where."""
+    tabs: list[Piece] = [(" fxtui  ", "strong")]
+    for name, text in _tabs(width):
+        number, label = text.split(" ", 1)
+        if name == screen:
+            tabs.append((f" {number} {label} ", "tab"))
+        else:
+            tabs += [(f" {number}", "key"), (f" {label} ", "")]
+    model = state.model
+    where = [(_plain_name(state.name), "strong")]
+    if model:
+        where += [("  " + model.backbone, "muted"), ("  " + model.device, "muted")]
+    room = width - width_of(tuple(tabs)) - 2
+    while where and width_of(tuple(where)) > room:
+        where.pop()
+    return spread(tuple(tabs), (*where, (" ", "")), width)
+
+
+def screen_at(width: int, x: int) -> str | None:
+    """The screen whose name stands at this cell of the top line."""
+    at = len(" fxtui  ")
+    for name, text in _tabs(width):
+        size = len(text) + 2
+        if at <= x < at + size:
+            return name
+        at += size
+    return None
+
+
+def _tabs(width: int) -> list[tuple[str, str]]:
+    short = {"confusion": "Confus", "system": "Sys"}
+    every = enumerate(SCREENS.items(), 1)
+    if width >= _WIDE:
+        return [(name, f"{number} {label}") for number, (name, label) in every]
+    if width >= 76:
+        return [(name, f"{number} {short.get(name, label)}") for number, (name, label) in every]
+    return [(name, f"{number} {label[:2]}") for number, (name, label) in every]
+
+
+def _plain_name(name: str) -> str:
+    """A run's name without the time that its directory begins with."""
+    return re.sub(r"^\d{8}-\d{4}-", "", name)
+
+
+def status_line(state: RunState, width: int, now: float) -> Line:
+    """How it is going, in one line."""
+    wide = width >= _WIDE
+    phase: list[Piece] = [(" ", ""), _PHASES[state.phase]]
+    if state.reason and state.phase == "failed":
+        return fit((*phase, (f": {state.reason}", "error")), width)
+    done = len(state.epochs)
+    running = state.batch is not None and state.batch.epoch > done and not state.ended
+    current = state.batch.epoch if state.batch and running else done
+    part = state.batch.batch / state.batch.batches if state.batch and running else 0.0
+    planned = max(state.epochs_planned, 1)
+    left: list[Piece] = [*phase, ("   " if wide else "  ", "")]
+    if not state.epochs_planned:
+        return fit(tuple(phase), width)
+    if wide:
+        left.append(("epoch ", "muted"))
+    left += [
+        (f"{current:>{len(str(planned))}}/{planned}", "strong"),
+        ("  ", ""),
+        *bar((done + part) / planned, 14 if wide else 9),
+    ]
+    if running and state.batch and wide:
+        size = len(str(state.batch.batches))
+        left += [("  step ", "muted"), (f"{state.batch.batch:>{size}}/{state.batch.batches}", "")]
+    if (pace := state.seconds_per_epoch) is not None:
+        left += [
+            ("  ", ""),
+            (formats.duration(pace).removesuffix(" s"), ""),
+            (" s/epoch" if pace < 59.9 else "/epoch", "muted"),
+        ]
+    elapsed = state.elapsed if state.ended or not state.started else max(0.0, now - state.started)
+    right: list[Piece] = []
+    if wide and state.started:
+        right += [("run ", "muted"), (formats.duration(round(elapsed) if elapsed >= 10 else elapsed), ""), ("   ", "")]
+    if (rest := state.seconds_left) is not None and rest > 0:
+        right += [("left ", "muted"), (f"≈{formats.duration(rest)}", ""), ("   ", "")]
+    if state.best:
+        at = f" epoch {state.best.epoch}" if wide else f" @{state.best.epoch}"
+        right += [("best ", "muted"), (formats.accuracy(state.best.val_accuracy), "val"), (at, "muted")]
+    return spread(tuple(left), (*right, (" ", "")), width)
+
+
+def pipeline_lines(state: RunState, width: int) -> list[Line]:
+    """The five stages with marks, shapes and rates: two lines, or one where it is narrow."""
+    if width < _WIDE:
+        pieces: list[Piece] = [(" ", "")]
+        shown = ""
+        for stage in _STAGE_NAMES:
+            mark = _MARKS[state.stage_mark(stage)]
+            text = _stage_shape(state, stage)
+            word = {"train": " train", "validate": " val"}.get(stage, "")
+            if stage == "features" and state.phase == "extracting" and state.extraction:
+                text = f"{state.extraction.done}/{state.extraction.total} {formats.rate(state.extraction.images_per_s)}"
+            same = text == shown and text != formats.NONE
+            pieces += [mark, (f" {'same' if same else text}{word}", ""), (" → ", "muted")]
+            shown = text
+        return [fit(tuple(pieces[:-1]), width)]
+    column = (width - 2) // 5
+    names: list[Piece] = [(" ", "")]
+    shapes: list[Piece] = [(" ", "")]
+    for number, (stage, name) in enumerate(_STAGE_NAMES.items()):
+        reached = state.stage_mark(stage)
+        arrow = "→ " if number < 4 else ""
+        names += [
+            _MARKS[reached],
+            (f" {name}".ljust(column - 1 - len(arrow)), "muted" if reached == "waiting" else "strong"),
+            (arrow, "muted"),
+        ]
+        shapes.append((f"  {_stage_shape(state, stage)}{_stage_figure(state, stage)}".ljust(column)[:column], "muted"))
+    return [fit(tuple(names), width), fit(tuple(shapes), width)]
+
+
+def _stage_shape(state: RunState, stage: StageName) -> str:
+    event = state.stages.get(stage)
+    return formats.shape(event.shape_out) if event else formats.NONE
+
+
+def _stage_figure(state: RunState, stage: StageName) -> str:
+    if stage == "features" and state.extraction and not state.epochs:
+        extraction = state.extraction
+        if state.phase == "extracting" and extraction.images_per_s:
+            left = (extraction.total - extraction.done) / extraction.images_per_s
+            return f"  {extraction.done / extraction.total:.0%} ≈{formats.duration(left)}"
+        return f"  {formats.rate(extraction.images_per_s)}" if extraction.images_per_s else ""
+    if stage == "features" and state.cache and state.cache.reused:
+        return "  reused"
+    if stage == "train" and state.batch and state.batch.images_per_s:
+        # To two figures: more would be another with every batch.
+        return f"  {formats.rate(float(f'{state.batch.images_per_s:.1e}'))}"
+    if stage == "validate" and state.epochs:
+        return f"  {formats.accuracy(state.epochs[-1].val_accuracy)}"
+    return ""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BENCHES = (
     ("train", "an epoch of training against the plain loop over the whole model, and their losses"),
     ("extract", "images a second of extraction against a DataLoader loop and the bare forward pass"),
+    ("ui", "the dashboard from outside: first paint, bytes sent, answers to keys, and what it takes from training"),
 )
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -71,6 +72,20 @@ def extract(
     options = extraction.ExtractOptions(images, size, rounds, device)
     about = (extraction.describe(options), f"baseline: {extraction.BASELINE}")
     return report(about, lambda: extraction.measure_extraction(options, say), json)
+
+
+@app.command("ui", short_help=BENCHES[2][1])
+def ui(
+    rounds: Annotated[int, typer.Option(min=1, help="Whole runs of each kind, headless and in the dashboard.")] = 3,
+    presses: Annotated[int, typer.Option(min=4, help="Presses of each key.")] = 20,
+    json: Json = False,
+) -> int:
+    """The demo in a terminal of 120x40: first paint, bytes a second, answers to keys, wall time beside headless."""
+    from fxtui.cli.ui_bench import measure
+
+    options = measure.UiOptions(rounds=rounds, presses=presses)
+    about = ("fxtui demo in a terminal of 120x40, its head alone and with features.8", f"baseline: {measure.BASELINE}")
+    return report(about, lambda: measure.measure_ui(options, say), json)
 
 
 def report(about: tuple[str, ...], measure: Callable[[], Iterable[Row]], json: bool) -> int:
@@ -139,8 +154,21 @@ def _cells(row: Row) -> tuple[str, ...]:
     from fxtui.engine.bench.rows import is_agreement
 
     agrees = is_agreement(row)
+    if row.bench == "ui":
+        return _limit_cells(row)
     digits = "{:.6f}" if agrees else "{:.4f}" if row.unit == "s" else "{:,.1f}"
     ratio = f"{row.ratio:.1e}" if agrees else f"{row.ratio:,.2f}x"
     budget = fmt.NONE if row.budget is None else f"{row.budget:.0e}" if agrees else f"{row.budget:g}x"
+    met = fmt.NONE if row.met is None else "yes" if row.met else "NO"
+    return (row.case, digits.format(row.baseline), digits.format(row.value), row.unit, ratio, budget, met)
+
+
+def _limit_cells(row: Row) -> tuple[str, ...]:
+    from fxtui import formats as fmt
+
+    digits = "{:.2f}" if row.unit == "s" else "{:,.1f}"
+    ratio = f"{row.ratio:,.2f}x" if row.baseline else fmt.NONE
+    unit = "x" if row.unit == "s" else f" {row.unit}"
+    budget = fmt.NONE if row.budget is None else f"at most {row.budget:g}{unit}"
     met = fmt.NONE if row.met is None else "yes" if row.met else "NO"
     return (row.case, digits.format(row.baseline), digits.format(row.value), row.unit, ratio, budget, met)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import ExitStack
 
@@ -13,18 +12,20 @@ from fxtui.cli.interrupts import Interrupts
 from fxtui.cli.report import ending
 from fxtui.cli.start import discard
 from fxtui.cli.streams import complain
+from fxtui.cli.wishes import Wishes, theme_of
 from fxtui.run.events import Output, Warning
 from fxtui.run.session import LocalSession
 
 _POLL_SECONDS = 0.2
-# Terminals whose fonts lack the braille and block characters of the curves.
-_PLAIN_TERMINALS = ("linux", "vt100", "vt102", "vt220")
 
 
-def follow_in_dashboard(session: LocalSession) -> int:
+def follow_in_dashboard(session: LocalSession, wishes: Wishes | None = None) -> int:
     """Open the dashboard on a session that is not started, and return the exit status when both have ended."""
     from fxtui.tui.app import DashboardApp
-    from fxtui.tui.look import Look
+
+    wishes = wishes or Wishes()
+    # Before the output is captured: afterwards it has the encoding of a file.
+    look, theme = wishes.look(), theme_of(wishes)
 
     def keep(text: str) -> None:
         session.link.emit(Output(text=text))
@@ -40,7 +41,8 @@ def follow_in_dashboard(session: LocalSession) -> int:
                 session.start()
 
             past = session.run.load_state() if session.continued else None
-            status = DashboardApp(session, past, look=Look(ascii_only=prefers_ascii()), on_ready=start).run() or 0
+            app = DashboardApp(session, past, look=look, theme=theme, on_ready=start)
+            status = app.run() or 0
             # At once: Textual's loop leaves signals deadly behind, and a dying shell hangs up a second time.
             interrupts = rest.enter_context(Interrupts(session))
         _wait(session, interrupts, out)
@@ -53,12 +55,6 @@ def follow_in_dashboard(session: LocalSession) -> int:
     for line in ending(state, session.run):
         out.print(line.text, line.style)
     return state.finished.exit_status
-
-
-def prefers_ascii() -> bool:
-    """Whether the terminal is known to show no more than ASCII."""
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    return encoding != "utf8" or os.environ.get("TERM", "") in _PLAIN_TERMINALS
 
 
 def _wait(session: LocalSession, interrupts: Interrupts, out: SteadyConsole) -> None:

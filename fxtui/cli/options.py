@@ -18,3 +18,9 @@ Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Where the run
 RunReference = Annotated[
     str, typer.Argument(metavar="RUN", help="A directory, a name, a unique prefix of one, or `last`.")
 ]
+LowBandwidth = Annotated[bool, typer.Option("--low-bandwidth", help="Draw seldom: for slow connections.")]
+Ascii = Annotated[bool, typer.Option("--ascii", help="No signs beyond ASCII.")]
+NoColor = Annotated[bool, typer.Option("--no-color", help="No colours; NO_COLOR does the same.")]
+ThemeName = Annotated[
+    str | None, typer.Option("--theme", metavar="NAME", help="dark, light, 16, or one of Textual's themes.")
+]

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from fxtui.cli.options import DEFAULT_RUNS, Headless, Json, Overrides, Runs
+from fxtui.cli.options import DEFAULT_RUNS, Ascii, Headless, Json, LowBandwidth, NoColor, Overrides, Runs, ThemeName
+from fxtui.cli.wishes import Wishes, theme_of
 from fxtui.config import ConfigError, bundled_config, load_config
 from fxtui.run.session import LocalSession
 
@@ -26,6 +27,10 @@ def train(
     resume: Annotated[
         str | None, typer.Option("--resume", metavar="RUN", help="Go on from this run's last checkpoint instead.")
     ] = None,
+    low_bandwidth: LowBandwidth = False,
+    ascii_only: Ascii = False,
+    no_color: NoColor = False,
+    theme: ThemeName = None,
 ) -> int:
     """Train from a configuration or a folder of images, in the dashboard if there is a terminal.
 
@@ -33,30 +38,48 @@ def train(
     """
     from fxtui.cli.start import config_at, new_session, resumed_session
 
+    wishes = Wishes(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
     if resume is not None:
         if config is not None:
             raise ConfigError(f"{config}: a run that goes on has its configuration; leave it out with --resume")
-        return launch(lambda: resumed_session(resume, overrides or [], runs), headless=headless, json=json)
+        return launch(
+            lambda: resumed_session(resume, overrides or [], runs), headless=headless, json=json, wishes=wishes
+        )
     if config is None:
         raise ConfigError("CONFIG|FOLDER: missing; give a TOML file or a folder of images, or --resume RUN")
     wanted = config_at(config, overrides or [])
-    return launch(lambda: new_session(wanted, runs), headless=headless, json=json)
+    return launch(lambda: new_session(wanted, runs), headless=headless, json=json, wishes=wishes)
 
 
-def demo(overrides: Overrides = None, headless: Headless = False, json: Json = False, runs: Runs = DEFAULT_RUNS) -> int:
+def demo(
+    overrides: Overrides = None,
+    headless: Headless = False,
+    json: Json = False,
+    runs: Runs = DEFAULT_RUNS,
+    low_bandwidth: LowBandwidth = False,
+    ascii_only: Ascii = False,
+    no_color: NoColor = False,
+    theme: ThemeName = None,
+) -> int:
     """Train on 1,000 embedded handwritten digits: no network, no data of yours."""
     from fxtui.cli.start import new_session
 
+    wishes = Wishes(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
     config = load_config(bundled_config("demo"), overrides)
-    return launch(lambda: new_session(config, runs), headless=headless, json=json)
+    return launch(lambda: new_session(config, runs), headless=headless, json=json, wishes=wishes)
 
 
-def launch(open_session: Callable[[], LocalSession], *, headless: bool, json: bool) -> int:
+def launch(
+    open_session: Callable[[], LocalSession], *, headless: bool, json: bool, wishes: Wishes | None = None
+) -> int:
     """Open a session, start it and follow it to its end; returns the exit status.
 
     Raises:
-        ConfigError: the session cannot be opened.
+        ConfigError: the session cannot be opened, or there is no theme as wished.
     """
+    wishes = wishes or Wishes()
+    # A wrong name is said before there is a run.
+    theme_of(wishes)
     if json:
         from fxtui.cli.json_lines import follow_as_json
 
@@ -68,7 +91,7 @@ def launch(open_session: Callable[[], LocalSession], *, headless: bool, json: bo
         return follow_in_lines(session)
     from fxtui.cli.dashboard import follow_in_dashboard
 
-    return follow_in_dashboard(session)
+    return follow_in_dashboard(session, wishes)
 
 
 def has_terminal() -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
@@ -20,18 +20,17 @@ from fxtui.run.session import Session
 from fxtui.run.state import RunState
 from fxtui.tui.acting import COMMANDS
 from fxtui.tui.actions import SCREENS, actions_on, find_action
+from fxtui.tui.frugal import FrugalApp
 from fxtui.tui.glyphs import to_ascii
 from fxtui.tui.look import Look
 from fxtui.tui.messages import CommandWanted, Said, Severity
 from fxtui.tui.screens.base import RunScreen
 from fxtui.tui.screens.dialogs import Answer, HelpDialog, LearningRateDialog, QuitDialog
 from fxtui.tui.screens.opening import open_screen
-from fxtui.tui.theme import DARK, LIGHT
-
-_DRAIN_SECONDS = 0.25
+from fxtui.tui.theme import DARK, LIGHT, SIXTEEN, role_variables
 
 
-class DashboardApp(App[int]):
+class DashboardApp(FrugalApp[int]):
     """Watches and steers one session. ``run()`` returns the exit status of what the user saw end, 0 before that.
 
     ``past`` is the run's state so far, where it goes on from a checkpoint. ``on_ready`` is called once, after the first
@@ -48,21 +47,21 @@ class DashboardApp(App[int]):
         session: Session,
         past: RunState | None = None,
         *,
-        theme: str = DARK.name,
+        theme: str | None = None,
         look: Look | None = None,
         on_ready: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__()
-        self.animation_level = "none"
-        for known in (DARK, LIGHT):
+        super().__init__(look or Look(), session.run.path)
+        for known in (DARK, LIGHT, SIXTEEN):
             self.register_theme(known)
-        self.theme = theme
+        self.theme = theme or (SIXTEEN.name if self.few_colors else DARK.name)
         self._session = session
-        self.look = look or Look()
         self._on_ready = on_ready
         self._clock = clock
         self._leaving = False
+        self._unseen = False
+        self._shown_at = 0.0
         self.state = past or RunState(name=session.run.name)
         for name in SCREENS:
             self.add_mode(name, partial(open_screen, name, self.state, self.look))
@@ -70,7 +69,7 @@ class DashboardApp(App[int]):
     def on_mount(self) -> None:
         """Open the main screen; the engine is started only once it stands."""
         self.switch_mode("main")
-        self.set_interval(_DRAIN_SECONDS, self.drain)
+        self.start_frames()
         # Textual knows no SIGHUP or SIGTERM: without these the terminal would stay as the dashboard left it.
         # Handlers can be set in the main thread only; elsewhere, as in a test, there is no terminal to restore.
         for number in (signal.SIGHUP, signal.SIGTERM):
@@ -80,15 +79,33 @@ class DashboardApp(App[int]):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our colour roles, for Textual's own themes, which do not know them."""
-        return DARK.variables
+        return role_variables(self.current_theme)
+
+    def frame(self) -> bool:
+        """Take in what the engine has said, and show it if there is any of it, or if the clock has moved."""
+        self._take_in()
+        now = self.frame_clock.reading(self._clock(), self.state.started)
+        ticks = not self.state.ended or (isinstance(self.screen, RunScreen) and self.screen.LIVE)
+        if self._unseen or (ticks and now != self._shown_at):
+            self._show()
+        return not self.state.ended and self.state.phase != "paused"
 
     def drain(self) -> None:
-        """Take in what the engine has said since the last time, and show it."""
+        """Take in what the engine has said since the last time, and show the state as it is."""
+        self._take_in()
+        self._show()
+
+    def _take_in(self) -> None:
         for event in self._session.events():
+            self._unseen = True
             self.state.apply(event)
             self._announce(event)
+
+    def _show(self) -> None:
         if isinstance(self.screen, RunScreen) and self.screen.is_mounted:
-            self.screen.show_state(self.state, self._clock())
+            self._unseen = False
+            self._shown_at = self.frame_clock.reading(self._clock(), self.state.started)
+            self.screen.show_state(self.state, self._shown_at)
 
     def action_open(self, name: str) -> None:
         """Open a screen by its name."""

@@ -1,14 +1,31 @@
-"""How the dashboard may draw in a terminal."""
+"""How the dashboard is to look on this terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+# Terminals whose fonts lack the braille and block characters of the curves.
+_PLAIN_TERMINALS = ("dumb", "linux", "vt100", "vt102", "vt220")
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """``ascii_only``: no sign beyond ASCII; ``low_bandwidth``: fewer frames; ``no_color``: attributes only."""
+    """``ascii_only``: no sign beyond ASCII; ``low_bandwidth``: draw seldom; ``no_color``: bold and reverse at most."""
 
     ascii_only: bool = False
     low_bandwidth: bool = False
     no_color: bool = False
+
+
+def look_for(
+    environment: Mapping[str, str], encoding: str, *, ascii_only: bool, low_bandwidth: bool, no_color: bool
+) -> Look:
+    """What the user asks for, and what the terminal cannot do without: by NO_COLOR, TERM and its encoding."""
+    terminal = environment.get("TERM", "")
+    utf8 = encoding.lower().replace("-", "") == "utf8"
+    return Look(
+        ascii_only=ascii_only or not utf8 or terminal in _PLAIN_TERMINALS,
+        low_bandwidth=low_bandwidth,
+        no_color=no_color or bool(environment.get("NO_COLOR")) or terminal == "dumb",
+    )

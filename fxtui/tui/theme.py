@@ -1,8 +1,12 @@
-"""The two themes of fxtui. Train and validation differ in lightness too, so they can be told apart without hue."""
+"""The themes of fxtui. Train and validation differ in lightness too, so they can be told apart without hue."""
 
 from __future__ import annotations
 
-from textual.theme import Theme
+import difflib
+
+from textual.theme import BUILTIN_THEMES, Theme
+
+from fxtui.config import ConfigError
 
 DARK = Theme(
     name="fxtui-dark",
@@ -50,3 +54,52 @@ LIGHT = Theme(
         "fx-val": "#9c4600",
     },
 )
+# For terminals with 16 colours: the terminal's own, on its own background, whatever they are.
+SIXTEEN = Theme(
+    name="fxtui-16",
+    ansi=True,
+    dark=True,
+    primary="ansi_magenta",
+    secondary="ansi_cyan",
+    accent="ansi_magenta",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
+    success="ansi_green",
+    warning="ansi_yellow",
+    error="ansi_red",
+    variables={
+        **BUILTIN_THEMES["ansi-dark"].variables,
+        "fx-bar": "ansi_default",
+        "fx-selection": "ansi_default",
+        "fx-strong": "ansi_default",
+        "fx-muted": "ansi_bright_black",
+        "fx-rule": "ansi_bright_black",
+        "fx-train": "ansi_cyan",
+        "fx-val": "ansi_yellow",
+    },
+)
+_SHORT_NAMES = {"dark": DARK.name, "light": LIGHT.name, "16": SIXTEEN.name}
+
+
+def theme_named(name: str) -> str:
+    """The full name of a theme: dark, light, 16, or one of Textual's.
+
+    Raises:
+        ConfigError: there is no theme of that name.
+    """
+    known = {**_SHORT_NAMES, **{its: its for its in (*_SHORT_NAMES.values(), *BUILTIN_THEMES)}}
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"expected {', '.join(_SHORT_NAMES)} or one of Textual's"
+    raise ConfigError(f"--theme {name}: no such theme; {hint}")
+
+
+def role_variables(theme: Theme) -> dict[str, str]:
+    """Our colour roles in a theme that does not know them: its own if it is ours, else by its lightness."""
+    if theme.ansi:
+        return SIXTEEN.variables
+    return (DARK if theme.dark else LIGHT).variables

@@ -82,7 +82,7 @@ def _end(link: EngineLink, status: ev.RunStatus, reason: str = "", exit_status: 
     link.emit(finished)
 
 
-def main(how: str, what: str, runs: str) -> int:
+def main(how: str, what: str, runs: str, *options: str) -> int:
     """Follow the engine ``what`` as ``how`` says; the exit status."""
     config = parse_config({"name": "made-up", "data": {"source": "digits"}}, [])
 
@@ -95,8 +95,10 @@ def main(how: str, what: str, runs: str) -> int:
         return follow_as_json(session)
     if how == "dashboard":
         from fxtui.cli.dashboard import follow_in_dashboard
+        from fxtui.cli.wishes import Wishes
 
-        return follow_in_dashboard(session())
+        wishes = Wishes(ascii_only="--ascii" in options, no_color="--no-color" in options)
+        return follow_in_dashboard(session(), wishes)
     from fxtui.cli.headless import follow_in_lines
 
     return follow_in_lines(session())

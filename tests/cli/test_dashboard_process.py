@@ -27,12 +27,14 @@ LEAVES_SCREEN = b"\x1b[?1049l"
 class Terminal:
     """A process in a terminal of 120x40 that nobody looks at."""
 
-    def __init__(self, what: str, runs: Path) -> None:
+    kind = "xterm-256color"
+
+    def __init__(self, what: str, runs: Path, *words: str) -> None:
         self.pid, self._file = pty.fork()
         if self.pid == 0:
             os.chdir(ROOT)
-            environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
-            arguments = [sys.executable, "-m", "tests.cli.made_up", "dashboard", what, str(runs)]
+            environment = {**os.environ, "TERM": self.kind, "COLUMNS": "120", "LINES": "40"}
+            arguments = [sys.executable, "-m", "tests.cli.made_up", "dashboard", what, str(runs), *words]
             os.execve(sys.executable, arguments, environment)
         fcntl.ioctl(self._file, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         self.screen = b""

@@ -35,6 +35,8 @@ class RunScreen(Screen[None]):
     NAME: ClassVar[str]
     # Keys that are no actions, e.g. arrows, for the key line.
     HINTS: ClassVar[tuple[tuple[str, str], ...]] = ()
+    # Whether it shows what changes without the run, so that it is drawn after the run's end, too.
+    LIVE: ClassVar[bool] = False
 
     def __init__(self, state: RunState, look: Look) -> None:
         super().__init__()

@@ -13,6 +13,7 @@ from fxtui.tui.screens.tree_screen import TreeScreen
 from fxtui.tui.widgets.layer_tree import LayerTree
 from fxtui.tui.widgets.panels import EpochPanel, LogPanel, Panel
 from fxtui.tui.widgets.plot_panel import PlotPanel
+from fxtui.tui.widgets.system_panel import SystemPanel
 
 _WIDE = 98
 _GAP = 2
@@ -34,6 +35,7 @@ class MainScreen(PlotKeys, TreeScreen):
             PlotPanel("accuracy", id="accuracy", ascii_only=plain),
             EpochPanel(id="epochs", ascii_only=plain),
             LogPanel(id="log", ascii_only=plain),
+            SystemPanel(id="system", ascii_only=plain),
         )
 
     def places(self, width: int, height: int) -> Places:
@@ -47,7 +49,7 @@ def main_places(width: int, height: int) -> Places:
         left = (width - _GAP) * 3 // 5
         return {
             **stack(0, left, height, (("loss", 6, 3), ("accuracy", 6, 3), ("epochs", 4, 3))),
-            **stack(left + _GAP, width - left - _GAP, height, (("layers", 8, 4), ("log", 4, 1))),
+            **stack(left + _GAP, width - left - _GAP, height, (("layers", 8, 4), ("log", 4, 1), ("system", 4, 0))),
         }
     half = (width - _GAP) // 2
     top = max(5, height * 9 // 19)

@@ -164,7 +164,8 @@ def _stage_figure(state: RunState, stage: StageName) -> str:
     if stage == "features" and state.cache and state.cache.reused:
         return "  reused"
     if stage == "train" and state.batch and state.batch.images_per_s:
-        return f"  {formats.rate(state.batch.images_per_s)}"
+        # To two figures: more would be another with every batch.
+        return f"  {formats.rate(float(f'{state.batch.images_per_s:.1e}'))}"
     if stage == "validate" and state.epochs:
         return f"  {formats.accuracy(state.epochs[-1].val_accuracy)}"
     return ""

@@ -1,0 +1,173 @@
+"""The measurements of ``fxtui bench ui``: first paint, bytes, keys, and what an open dashboard takes from training."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fxtui.cli.ui_bench.figures import has_ended, limit_row, moments, percentile, seconds_between, wall_row
+from fxtui.cli.ui_bench.pseudo import PseudoTerminal, dashboard_arguments
+from fxtui.engine.bench.machine import scratch
+from fxtui.engine.bench.rows import BenchError, Row
+
+FIRST_PAINT_MS, BYTES_A_SECOND, ANSWER_MS, SCREEN_MS = 700.0, 1500.0, 50.0, 120.0
+DURING_WORK, HEAD_ONLY = 1.03, 1.15
+BASELINE = "the same key on a dashboard at rest; the same run headless; for the first paint, importing textual"
+# The background of the selected row in the dark theme: it is sent when the cursor moves, and with no figure.
+_SELECTION = b"48;2;43;58;82"
+_THAWED = 'freeze.trainable=["features.8"]'
+# Keys with what is drawn in answer to each; the second puts things back and is not timed where it has no mark.
+_KEYS: dict[str, tuple[tuple[bytes, bytes], ...]] = {
+    "cursor": ((b"\x1b[B", _SELECTION), (b"\x1b[A", _SELECTION)),
+    "toggle": ((b"\x1b[C", "▾".encode()), (b"\x1b[D", b"")),
+    "screen": ((b"2", b"2 Layers"), (b"1", b"1 Main")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class UiOptions:
+    """How much is measured: seconds of traffic, presses of each key, rounds and epochs of whole runs."""
+
+    seconds: float = 8.0
+    presses: int = 20
+    rounds: int = 3
+    head_epochs: int = 150
+    thawed_epochs: int = 4
+
+
+def measure_ui(options: UiOptions, say: Callable[[str], None]) -> Iterator[Row]:
+    """All rows, each as soon as it is there.
+
+    Raises:
+        BenchError: the dashboard did not answer, or a run failed.
+    """
+    with scratch() as folder:
+        yield from _first_paint(folder, say)
+        resting: dict[str, list[float]] = {}
+        for case, settings in (("head", ()), ("features.8", ("--set", _THAWED))):
+            yield from _while_training(case, settings, folder, options, resting, say)
+        yield from _whole_runs(folder, options, say)
+
+
+def _first_paint(folder: Path, say: Callable[[str], None]) -> Iterator[Row]:
+    say("first paint")
+    plain, painted, early = [], [], []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import textual.app"], check=True)
+        plain.append((time.perf_counter() - start) * 1e3)
+        with _dashboard(folder, "--set", "train.epochs=1") as terminal:
+            painted.append((terminal.wait_for(b"fxtui") - terminal.started) * 1e3)
+            early.append(terminal.maps("libtorch"))
+    yield limit_row("first paint", percentile(plain, 0.5), percentile(painted, 0.5), "ms", FIRST_PAINT_MS)
+    if None not in early:
+        yield limit_row("torch loaded at first paint", 0.0, float(sum(map(bool, early))), "runs", 0.0)
+
+
+def _while_training(
+    case: str,
+    settings: tuple[str, ...],
+    folder: Path,
+    options: UiOptions,
+    resting: dict[str, list[float]],
+    say: Callable[[str], None],
+) -> Iterator[Row]:
+    say(f"bytes and keys while {case} trains")
+    runs = folder / f"bytes-{case}"
+    with _dashboard(runs, "--set", "train.epochs=100000", *settings) as terminal:
+        _wait_for_epochs(terminal, runs, 2)
+        terminal.drain(2.0)
+        sent = terminal.drain(options.seconds) / options.seconds
+        busy = {name: _answers(terminal, name, options.presses) for name in _KEYS}
+        terminal.press(b"s")
+        _wait_for_end(terminal, runs)
+        # The last notice goes by itself; after it nothing changes.
+        terminal.drain(6.0)
+        idle = terminal.drain(4.0) / 4.0
+        if not resting:
+            resting.update({name: _answers(terminal, name, options.presses) for name in _KEYS})
+    yield limit_row(f"{case} trains: sent", idle, sent, "B/s", BYTES_A_SECOND)
+    yield limit_row(f"{case} ended: sent", 0.0, idle, "B/s", 0.0)
+    for name, answers in busy.items():
+        limit = SCREEN_MS if name == "screen" else ANSWER_MS
+        for share, budget in ((0.5, None), (0.95, limit)):
+            before, now = (percentile(found, share) * 1e3 for found in (resting[name], answers))
+            yield limit_row(f"{case} trains: {name} p{share * 100:.0f}", before, now, "ms", budget)
+
+
+def _whole_runs(folder: Path, options: UiOptions, say: Callable[[str], None]) -> Iterator[Row]:
+    head = ("--set", f"train.epochs={options.head_epochs}")
+    thawed = ("--set", f"train.epochs={options.thawed_epochs}", "--set", _THAWED)
+    times: dict[tuple[str, bool], list[float]] = {}
+    for number in range(options.rounds):
+        for case, settings in (("head", head), ("features.8", thawed)):
+            # Which goes first changes: what the machine does meanwhile then meets both alike.
+            for shown in (False, True) if number % 2 == 0 else (True, False):
+                say(f"round {number + 1} of {options.rounds}: {case} {'in the dashboard' if shown else 'headless'}")
+                events = _run(folder / f"{case}-{shown}-{number}", settings, shown)
+                times.setdefault((case, shown), []).append(seconds_between(events, "cache_ready", "epoch_end"))
+                took = seconds_between(events, "extraction_progress", "cache_ready")
+                times.setdefault(("extraction", shown), []).append(took)
+    for case, limit in (("extraction", DURING_WORK), ("features.8", DURING_WORK), ("head", HEAD_ONLY)):
+        yield wall_row(f"{case}: dashboard open", times[case, False], times[case, True], limit)
+
+
+def _run(runs: Path, settings: tuple[str, ...], shown: bool) -> list[tuple[str, float]]:
+    if shown:
+        with _dashboard(runs, *settings) as terminal:
+            _wait_for_end(terminal, runs)
+    else:
+        arguments = dashboard_arguments("demo", "--headless", "--runs", str(runs), *settings)
+        done = subprocess.run(arguments, env=_environment(runs), capture_output=True, check=False)
+        if done.returncode:
+            raise BenchError(f"the headless run failed: {done.stderr.decode(errors='replace').strip()}")
+    return moments(_journal(runs))
+
+
+def _answers(terminal: PseudoTerminal, name: str, presses: int) -> list[float]:
+    """Seconds from each press to its answer."""
+    found = []
+    for number in range(presses):
+        key, mark = _KEYS[name][number % 2]
+        at = terminal.press(key)
+        if mark:
+            found.append(terminal.wait_for(mark, 10) - at)
+        # At no fixed place between two frames.
+        terminal.drain(0.11 + 0.037 * (number % 7))
+    return found
+
+
+@contextlib.contextmanager
+def _dashboard(runs: Path, *settings: str) -> Iterator[PseudoTerminal]:
+    arguments = dashboard_arguments("demo", "--theme", "dark", "--runs", str(runs), *settings)
+    terminal = PseudoTerminal(arguments, _environment(runs))
+    try:
+        yield terminal
+    finally:
+        terminal.close()
+
+
+def _environment(runs: Path) -> dict[str, str]:
+    # A cache for each run: none finds the features of another.
+    return {**os.environ, "XDG_CACHE_HOME": str(runs / "cache")}
+
+
+def _wait_for_epochs(terminal: PseudoTerminal, runs: Path, count: int) -> None:
+    def there() -> bool:
+        return [kind for kind, _ in moments(_journal(runs))].count("epoch_end") >= count
+
+    terminal.wait_until(there, f"{count} epochs")
+
+
+def _wait_for_end(terminal: PseudoTerminal, runs: Path) -> None:
+    terminal.wait_until(lambda: has_ended(_journal(runs)), "the end of the run", 300, every=0.2)
+
+
+def _journal(runs: Path) -> Path:
+    return next(runs.glob("*/events.jsonl"), runs / "events.jsonl")

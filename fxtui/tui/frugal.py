@@ -1,0 +1,120 @@
+"""A Textual app that is sparing with the terminal: it sends only what changed, counts it, and paces its frames."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.color import ColorSystem
+from rich.console import RenderableType
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.app import App, ReturnType
+from textual.events import DescendantFocus
+from textual.filter import LineFilter, Monochrome, NoColor
+from textual.screen import Screen
+from textual.widgets import Input
+
+from fxtui.tui.frames import Frame, FrameClock
+from fxtui.tui.look import Look
+from fxtui.tui.machine import Meters
+from fxtui.tui.painter import Painted, Painter
+from fxtui.tui.terminal import Traffic, counting_driver
+from fxtui.tui.views.system import TerminalUse
+
+_SYSTEMS = {"standard": ColorSystem.STANDARD, "256": ColorSystem.EIGHT_BIT, "truecolor": ColorSystem.TRUECOLOR}
+
+
+class FrugalApp(App[ReturnType]):
+    """Draws through a :class:`Painter`, and calls :meth:`frame` when the next frame is due.
+
+    ``machine`` is measured while something asks it; ``directory`` is where the disk's room is looked up.
+    """
+
+    def __init__(self, look: Look, directory: Path) -> None:
+        self.traffic = Traffic()
+        super().__init__(driver_class=counting_driver(self.traffic, self._screen_cleared))
+        self.animation_level = "none"
+        self.look = look
+        self.no_color = look.no_color
+        self.directory = directory
+        self.machine = Meters(directory)
+        self.last_frame = Frame()
+        self.frame_wait = 0.0
+        self.frame_clock = FrameClock(look.low_bandwidth)
+        self.color_system = None if look.no_color else _SYSTEMS.get(self.console.color_system or "")
+        self._painter = Painter(self.color_system, look.ascii_only)
+        self._sent_before = 0
+
+    @property
+    def few_colors(self) -> bool:
+        """Whether the terminal has its own 16 colours and no others."""
+        return self.color_system is ColorSystem.STANDARD
+
+    @property
+    def colors_told(self) -> str:
+        """What colours are used, in words."""
+        names = {ColorSystem.STANDARD: "16 colours", ColorSystem.EIGHT_BIT: "256 colours"}
+        return "no colours" if self.color_system is None else names.get(self.color_system, "full colour")
+
+    def terminal_use(self) -> TerminalUse:
+        """What is sent, and how often."""
+        traffic = self.traffic
+        return TerminalUse(traffic.per_second, traffic.total, traffic.latency, self.frame_wait, self.last_frame.cost)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Without those that make grey of colours: where no colour is wanted, the painter sends none."""
+        if self.look.no_color:
+            return ()
+        return [it for it in super().get_line_filters() if not isinstance(it, Monochrome | NoColor)]
+
+    def start_frames(self) -> None:
+        """Draw from now on. Without a terminal nobody watches the machine, and it is not measured."""
+        if self.is_headless:
+            self.machine.close()
+        self._next_frame()
+
+    def frame(self) -> bool:
+        """Draw a frame; returns whether training goes on meanwhile, so that drawing takes something from it."""
+        return False
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Text fields do not blink: at rest nothing is sent."""
+        if isinstance(event.widget, Input):
+            event.widget.cursor_blink = False
+
+    def on_unmount(self) -> None:
+        """Let the meters rest."""
+        self.machine.close()
+
+    def _next_frame(self) -> None:
+        # Processor time of this thread: what drawing takes from training. The clock on the wall would add the time in
+        # which the trainer held the interpreter, and drawing would slow down the more, the less it costs.
+        start = time.thread_time()
+        sent = self.traffic.total
+        training = self.frame()
+        due = Frame(self.last_frame.cost, sent - self._sent_before, self.traffic.latency or 0.0)
+        self._sent_before = sent
+        self.frame_wait = self.frame_clock.wait(due, training)
+        self.last_frame = due
+        self.set_timer(self.frame_wait, self._next_frame)
+        # Painting follows in the screen's own time; its cost is known for the frame after.
+        self.call_after_refresh(self._note_cost, start)
+
+    def _note_cost(self, start: float) -> None:
+        cost = time.thread_time() - start
+        self.last_frame = Frame(cost, self.last_frame.sent, self.last_frame.latency)
+
+    def _screen_cleared(self) -> None:
+        self._painter.forget()
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        shown = self._running and not self._closed and not self._batch_count and not self.is_headless
+        if shown and isinstance(renderable, ChopsUpdate | LayoutUpdate):
+            text = self._painter.paint(renderable)
+            super()._display(screen, Painted(text) if text else None)  # type: ignore[arg-type]  # as Textual does
+            return
+        if shown and isinstance(renderable, CompositorUpdate):
+            self._painter.forget()
+        super()._display(screen, renderable)

@@ -1,0 +1,91 @@
+"""The machine's figures on the main screen, and in full on one of their own."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+
+from fxtui import formats
+from fxtui.run.state import RunState
+from fxtui.run.store import RunDirectory
+from fxtui.tui.frugal import FrugalApp
+from fxtui.tui.views.system import machine_lines, place_lines, system_panel_lines, terminal_lines
+from fxtui.tui.widgets.panels import Panel
+
+_PACKAGES = ("fxtui", "torch", "textual")
+
+
+class SystemPanel(Panel):
+    """Processor, memory, graphics, disk and what goes to the terminal, in four lines."""
+
+    def draw(self, state: RunState) -> None:
+        """The newest figures."""
+        width, height = self.size
+        app = self.app
+        if isinstance(app, FrugalApp):
+            cache = state.cache.bytes if state.cache else None
+            self.show(system_panel_lines(app.machine.latest(), cache, app.traffic.per_second, width, height))
+
+
+class MachinePanel(Panel):
+    """Everything that is known of the machine."""
+
+    def draw(self, state: RunState) -> None:  # noqa: ARG002  # a panel's signature
+        """The newest figures and what they were."""
+        app = self.app
+        if isinstance(app, FrugalApp):
+            sample, history = app.machine.latest(), app.machine.history()
+            self.show(machine_lines(sample, history, self.size.width, self._ascii)[: self.size.height])
+
+
+class TerminalPanel(Panel):
+    """What the dashboard sends, and how often it draws."""
+
+    def draw(self, state: RunState) -> None:  # noqa: ARG002  # a panel's signature
+        """The newest figures."""
+        app = self.app
+        if isinstance(app, FrugalApp):
+            use = app.terminal_use()
+            self.show(
+                terminal_lines(use, app.colors_told, (app.size.width, app.size.height), self.size.width)[
+                    : self.size.height
+                ]
+            )
+
+
+class PlacesPanel(Panel):
+    """Where the run is kept."""
+
+    def draw(self, state: RunState) -> None:  # noqa: ARG002  # a panel's signature
+        """Its files."""
+        app = self.app
+        if isinstance(app, FrugalApp):
+            run = RunDirectory(app.directory)
+            rows = (
+                ("run", str(run.path)),
+                ("configuration", str(run.config)),
+                ("journal", str(run.journal)),
+                ("checkpoints", str(run.checkpoints)),
+            )
+            self.show(place_lines(rows, "Places", self.size.width))
+
+
+class VersionsPanel(Panel):
+    """What is installed. The versions are read from its metadata: nothing is imported for them."""
+
+    _rows: tuple[tuple[str, str], ...] = ()
+
+    def draw(self, state: RunState) -> None:
+        """The versions; the run's own says which fxtui began it."""
+        if not self._rows:
+            found = tuple((name, _version(name)) for name in _PACKAGES)
+            self._rows = (("python", platform.python_version()), *found)
+        rows = (*self._rows, ("run begun by", f"fxtui {state.version}" if state.version else formats.NONE))
+        self.show(place_lines(rows, "Versions", self.size.width))
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return formats.NONE

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from fxtui import formats as fmt
 from fxtui.config import ConfigError, RunConfig, folder_config, load_config
-from fxtui.run.commands import SetEpochs, SetLr
-from fxtui.run.session import Engine, EngineLink, LocalSession
+from fxtui.run.commands import AnyCommand, SetEpochs, SetLr
+from fxtui.run.events import Event
+from fxtui.run.session import AfterEngine, Engine, EngineLink, LocalSession
 from fxtui.run.store import RunDirectory, RunStore
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def new_session(config: RunConfig, runs: Path) -> LocalSession:
         ConfigError: the configuration is wrong, or the directory cannot be written.
     """
     source = check_without_torch(config)
-    return LocalSession(RunStore(runs).create(config), _engine(config, source))
+    run = RunStore(runs).create(config)
+    return LocalSession(run, _engine(config, source), _afterwards(run, source))
 
 
 def resumed_session(reference: str, overrides: list[str], runs: Path) -> LocalSession:
@@ -89,7 +91,8 @@ def resumed_session(reference: str, overrides: list[str], runs: Path) -> LocalSe
         )
     if wanted.epochs != config.train.epochs and wanted.epochs < done:
         raise ConfigError(f"train.epochs = {wanted.epochs}: RUN {run.name} has done {done} already; expected more")
-    session = LocalSession(run, _engine(config, check_without_torch(config), resume=True))
+    source = check_without_torch(config)
+    session = LocalSession(run, _engine(config, source, resume=True), _afterwards(run, source))
     for override in overrides:
         key = override.partition("=")[0].strip()
         session.send(SetEpochs(epochs=wanted.epochs) if key == "train.epochs" else SetLr(lr=wanted.lr))
@@ -108,3 +111,17 @@ def _engine(config: RunConfig, source: ImageSource | None, *, resume: bool = Fal
         run_job(config, link, source, resume=resume)
 
     return engine
+
+
+def _afterwards(run: RunDirectory, source: ImageSource | None) -> AfterEngine:
+    made: list[AfterEngine] = []
+
+    def answer(command: AnyCommand) -> list[Event]:
+        # Imported with the first question: it loads torch.
+        from fxtui.engine.afterwards import Afterwards
+
+        if not made:
+            made.append(Afterwards(run, source))
+        return made[0](command)
+
+    return answer

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 
+from fxtui.config import ConfigError
 from fxtui.engine.freezing import FreezeError, target_of
 from fxtui.engine.trainer import StopNowError, Trainer
 from fxtui.run import commands as cmd
 from fxtui.run.events import CommandDone, CommandOrigin, CommandRefused, RunPaused, RunResumed
 from fxtui.run.schedule import Timetable
 from fxtui.run.session import EngineLink
+
+_Result = TypeVar("_Result")
 
 
 class Control:
@@ -93,7 +97,7 @@ class Control:
         before = self._trainer().freezing.trainable
         try:
             text = self._do(command, origin)
-        except FreezeError as refusal:
+        except (FreezeError, ConfigError) as refusal:
             self._link.emit(CommandRefused(command=command.name, reason=str(refusal)))
             return False
         self._answer(command, text, origin)
@@ -109,6 +113,13 @@ class Control:
                 return trainer.undo_freezing()
             case cmd.Estimate():
                 return self._estimate(command.change)
+            case cmd.Predict():
+                self._discounted(lambda: trainer.predict(command.images))
+                return ""
+            case cmd.Evaluate():
+                if not trainer.say_evaluation(command.limit):
+                    raise FreezeError("no epoch has been validated yet")
+                return ""
             case cmd.SetLr():
                 return self._set_lr(command.lr)
             case cmd.SetEpochs():
@@ -135,10 +146,14 @@ class Control:
                 raise StopNowError(command.interrupted)
 
     def _estimate(self, change: cmd.FreezeCommand) -> str:
+        return self._discounted(lambda: self._trainer().estimate(change))
+
+    def _discounted(self, work: Callable[[], _Result]) -> _Result:
+        """Do something that is no training, and leave its time out of the epoch's."""
         started = time.monotonic()
-        text = self._trainer().estimate(change)
+        result = work()
         self._trainer().discount(time.monotonic() - started)
-        return text
+        return result
 
     def _set_lr(self, lr: float) -> str:
         if not 0 < lr < float("inf"):

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from msgspec import Struct
-from torch import Tensor, nn
 
 from fxtui.config import ConfigError
 from fxtui.engine.backbones.load import load_model
 from fxtui.engine.checkpoint import has_checkpoint, load_checkpoint
-from fxtui.engine.data.decode import BrokenImageError, open_rgb
 from fxtui.engine.devices import resolve_device
-from fxtui.engine.images import Normaliser
+from fxtui.engine.tracer import Tracer
 from fxtui.run.store import RunDirectory
 
 _TOP = 5
@@ -59,9 +56,8 @@ class Predictor:
         except RuntimeError as error:
             first = str(error).splitlines()[0]
             raise ConfigError(f"RUN {run.name}: its checkpoint does not fit {model.backbone}: {first}") from None
-        self._model = loaded.module.to(self._device).eval()
-        self._head = self._model.get_submodule(loaded.head)
-        self._normalise = Normaliser(self._info.preprocessing, self._device)
+        module = loaded.module.to(self._device).eval()
+        self._tracer = Tracer(module, loaded.head, self._info.preprocessing, self._device)
 
     def trace(self, path: Path) -> PredictionTrace:
         """Run one image file through the network.
@@ -69,41 +65,18 @@ class Predictor:
         Raises:
             ConfigError: there is no such file, or it is no readable image.
         """
-        preprocessing = self._info.preprocessing
-        try:
-            pixels = preprocessing.fit(open_rgb(path, preprocessing.resize))
-        except FileNotFoundError:
-            raise ConfigError(f"IMAGE {path}: no such file") from None
-        except (BrokenImageError, OSError) as error:
-            raise ConfigError(f"IMAGE {path}: {error}") from None
-        images = self._normalise(pixels[None].copy())
-        features, logits = self._run(images)
-        row = logits[0].float()
+        images, features, row = self._tracer.run(self._tracer.read(path))
         top = row.topk(min(_TOP, len(row)))
         names = [self._info.classes[int(i)] for i in top.indices]
         chances = row.softmax(0)[top.indices].tolist()
         return PredictionTrace(
             image=str(path),
             input_shape=tuple(images.shape),
-            features=features[0].numel(),
-            feature_norm=float(features[0].float().norm()),
+            features=len(features),
+            feature_norm=float(features.norm()),
             logits=tuple(zip(names, top.values.tolist(), strict=True)),
             probabilities=tuple(zip(names, chances, strict=True)),
             predicted=names[0],
             checkpoint=self._kind,
             epoch=self._info.epoch,
         )
-
-    def _run(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        read: list[Tensor] = []
-
-        def remember(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            read.append(inputs[0])
-
-        handle = self._head.register_forward_pre_hook(remember)
-        try:
-            with torch.inference_mode():
-                logits: Tensor = self._model(images)
-        finally:
-            handle.remove()
-        return read[0], logits

@@ -13,6 +13,7 @@ from msgspec import structs
 from fxtui.config import RunConfig
 from fxtui.engine.backbones.load import LoadedModel
 from fxtui.engine.boundary import Boundary
+from fxtui.engine.cores import cpu_count
 from fxtui.engine.devices import synchronize
 from fxtui.engine.ema import WeightAverage
 from fxtui.engine.estimate import Present, estimate
@@ -31,6 +32,7 @@ from fxtui.engine.progress import Progress
 from fxtui.engine.resume import Resumed
 from fxtui.engine.saving import Saving
 from fxtui.engine.stepper import Stepper, balanced_weights, trains_convolutions
+from fxtui.engine.tracer import Tracer, Weights
 from fxtui.engine.tracing import eval_mode
 from fxtui.engine.truth import LayerTruth
 from fxtui.run import events as ev
@@ -38,6 +40,8 @@ from fxtui.run.commands import FreezeCommand
 from fxtui.run.costs import cost_sentence
 
 _VALIDATION_BATCH = 256
+# Images named in an evaluation that nobody asked for.
+_IMAGES_SAID = 200
 _MEASURE_SECONDS = 1.0
 _MEASURE_SHARE = 0.05
 
@@ -87,6 +91,8 @@ class Trainer:
         self._order: list[Rows] = []
         # The evaluation of the last epoch is said at the end of the run, unless it was the best and is said already.
         self._unsaid: ev.Evaluation | None = None
+        self._evaluated: Evaluated | None = None
+        self._tracer = Tracer(self._model, loaded.head, images.preprocessing, device)
         started = time.monotonic()
         self.boundary = Boundary(self._model, freezing, bank)
         self.timings["extract"] = time.monotonic() - started
@@ -203,6 +209,29 @@ class Trainer:
         self.emit(found)
         return cost_sentence(found, gained, lost)
 
+    def predict(self, asked: tuple[int | str, ...]) -> None:
+        """Say what the weights that validate make of these images; nothing of the training is touched.
+
+        Raises:
+            ConfigError: there is no such image, or it cannot be read.
+        """
+        progress = self.progress
+        weights = Weights(progress.epoch + (progress.batch > 0), progress.step, "live")
+        torch.set_num_threads(cpu_count())
+        try:
+            with self._averaged():
+                found = self._tracer.trace_all(asked, self._images, weights, self.stepper.autocast)
+        finally:
+            self.boundary.use_threads()
+        for prediction in found:
+            self.emit(prediction)
+
+    def say_evaluation(self, limit: int) -> bool:
+        """Say the last epoch's evaluation with so many images; False before there is one."""
+        if self._evaluated is not None:
+            self.emit(self._evaluated.event(self.progress.epoch, limit))
+        return self._evaluated is not None
+
     def checkpoint(self) -> None:
         """Write the state between these two batches as ``last``."""
         self._keep()
@@ -317,12 +346,8 @@ class Trainer:
             )
         )
         self._adapt()
-        self._unsaid = ev.Evaluation(
-            epoch=progress.epoch,
-            support=evaluated.support,
-            correct=evaluated.correct,
-            confusion=evaluated.pairs(),
-        )
+        self._evaluated = evaluated
+        self._unsaid = evaluated.event(progress.epoch, _IMAGES_SAID)
         if best:
             self.emit(self._unsaid)
             self._unsaid = None

@@ -86,6 +86,18 @@ class Checkpoint(Command, frozen=True, kw_only=True):
     """Write the `last` checkpoint now."""
 
 
+class Predict(Command, frozen=True, kw_only=True):
+    """Ask for predictions of images: numbers of validation images, or paths of files."""
+
+    images: tuple[int | str, ...]
+
+
+class Evaluate(Command, frozen=True, kw_only=True):
+    """Ask for the evaluation of the last epoch with so many of its images, the greatest loss first."""
+
+    limit: int = 500
+
+
 AnyCommand = (
     SetTrainable
     | FreezeAll
@@ -99,6 +111,8 @@ AnyCommand = (
     | Resume
     | Stop
     | Checkpoint
+    | Predict
+    | Evaluate
 )
 
 _decoder: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)

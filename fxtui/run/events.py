@@ -234,13 +234,78 @@ class EpochEnd(Event, frozen=True, kw_only=True):
     best: bool = False
 
 
+class ImageResult(Struct, frozen=True, array_like=True):
+    """What became of one validation image: its number among them from 0, and the classes' numbers.
+
+    ``probability`` is that of the predicted class, ``loss`` the image's cross-entropy.
+    """
+
+    image: int
+    true: int
+    predicted: int
+    probability: float
+    loss: float
+
+
 class Evaluation(Event, frozen=True, kw_only=True):
-    """Validation by class. ``confusion`` lists [true, predicted, count] for every pair that occurs."""
+    """Validation by class. ``confusion`` lists [true, predicted, count] for every pair that occurs.
+
+    ``images`` are those with the greatest loss, the greatest first.
+    """
 
     epoch: int
     support: tuple[int, ...]
     correct: tuple[int, ...]
     confusion: tuple[tuple[int, int, int], ...]
+    images: tuple[ImageResult, ...] = ()
+
+
+class Thumbnail(Struct, frozen=True):
+    """A small picture: rows of RGB bytes, compressed with zlib."""
+
+    width: int
+    height: int
+    rgb: bytes
+
+
+class ClassScore(Struct, frozen=True, array_like=True):
+    """What the network says of one class."""
+
+    label: int
+    logit: float
+    probability: float
+
+
+class Prediction(Event, frozen=True, kw_only=True):
+    """One image's way through the network.
+
+    ``image`` is `val #60` or a file's path, ``number`` that of a validation image. Pixels are fractions before
+    normalisation. ``feature_bins`` are means of the absolute activation over equal runs of the feature vector,
+    ``features_positive`` the fraction above zero. ``scores`` are the highest logits, the highest first; ``entropy`` is
+    in nats. ``source`` says which weights: those in training, or a checkpoint's.
+    """
+
+    image: str
+    number: int | None
+    true: int | None
+    predicted: int
+    loss: float | None
+    input_shape: Shape
+    pixel_min: float
+    pixel_max: float
+    pixel_mean: float
+    features: int
+    feature_bins: tuple[float, ...]
+    features_positive: float
+    classes: int
+    logit_min: float
+    logit_max: float
+    entropy: float
+    scores: tuple[ClassScore, ...]
+    thumbnail: Thumbnail
+    epoch: int
+    step: int
+    source: Literal["live", "best", "last"]
 
 
 class Advice(Event, frozen=True, kw_only=True):
@@ -401,6 +466,7 @@ AnyEvent = (
     | ValidationProgress
     | EpochEnd
     | Evaluation
+    | Prediction
     | Advice
     | CheckpointSaved
     | CommandDone

@@ -43,6 +43,7 @@ class ScheduleEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     command: str
     paths: tuple[str, ...] | None = None
     value: bool | None = None
+    only: bool | None = None
     lr: float | None = None
     epochs: int | None = None
     when: Literal["epoch", "now"] | None = None
@@ -139,6 +140,8 @@ def carried_out(commands: Iterable[CommandDone]) -> tuple[list[ScheduleEntry], i
         if done.command not in _KINDS:
             continue
         own = {key: value for key, value in done.arguments.items() if key not in _NOT_SCHEDULED}
+        if not own.get("only"):
+            own.pop("only", None)
         at = f"epoch {done.epoch}" if done.batch == 0 else f"step {done.step}"
         try:
             entry = msgspec.convert({**own, "at": at, "command": done.command}, ScheduleEntry)

@@ -14,8 +14,9 @@ from typing import Protocol
 
 import msgspec
 
+from fxtui.config import ConfigError
 from fxtui.run.commands import AnyCommand
-from fxtui.run.events import CommandRefused, Event, RunFinished
+from fxtui.run.events import CommandDone, CommandRefused, Event, RunFinished
 from fxtui.run.journal import JournalWriter
 from fxtui.run.state import RunState
 from fxtui.run.store import RunDirectory, RunLock
@@ -51,6 +52,11 @@ class EngineLink:
                 self._journal.close()
                 self._closed = True
             self._listeners.put(event)
+
+    def tell(self, event: Event) -> None:
+        """Hand an event to whoever listens, after the last one and as if at its time; it is not written."""
+        with self._lock:
+            self._listeners.put(msgspec.structs.replace(event, t=self._state.updated, seq=self._state.seq))
 
     @property
     def closed(self) -> bool:
@@ -108,19 +114,23 @@ class Session(Protocol):
 
 
 Engine = Callable[[EngineLink], None]
+# Answers a command after the engine has ended; raises ConfigError where it cannot.
+AfterEngine = Callable[[AnyCommand], list[Event]]
 
 
 class LocalSession:
     """A run whose engine is a thread of this process.
 
     ``engine`` is called in that thread and reports its own failures as `run_finished`; it may import what it likes, so
-    that starting a session imports no torch here. ``continued``: the run has a journal already.
+    that starting a session imports no torch here. ``continued``: the run has a journal already. ``after`` answers
+    questions once the engine has ended, in a thread that nobody waits for; the answers are not in the journal, whose
+    last event is `run_finished`.
 
     Raises:
         RunLockedError: another process is writing to the run.
     """
 
-    def __init__(self, run: RunDirectory, engine: Engine) -> None:
+    def __init__(self, run: RunDirectory, engine: Engine, after: AfterEngine | None = None) -> None:
         self._lock = RunLock(run)
         self.link = EngineLink(run, JournalWriter(run.journal))
         self.continued = self.link.has_past
@@ -128,6 +138,9 @@ class LocalSession:
         run.summary.unlink(missing_ok=True)
         self._engine = engine
         self._thread = threading.Thread(target=self._work, name="fxtui-engine", daemon=False)
+        self._after = after
+        self._questions: queue.SimpleQueue[AnyCommand] = queue.SimpleQueue()
+        self._answering: threading.Thread | None = None
 
     @property
     def run(self) -> RunDirectory:
@@ -152,12 +165,30 @@ class LocalSession:
         return self.link.wait_event(timeout)
 
     def send(self, command: AnyCommand) -> None:
-        """Queue a command; an event will answer it."""
-        self.link.put_command(command)
+        """Queue a command; an event will answer it, also after the engine has ended."""
+        if not self.link.closed:
+            self.link.put_command(command)
+            return
+        self._questions.put(command)
+        if self._answering is None:
+            self._answering = threading.Thread(target=self._answer, name="fxtui-afterwards", daemon=True)
+            self._answering.start()
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the engine has ended."""
         self._thread.join(timeout)
+
+    def _answer(self) -> None:
+        while True:
+            command = self._questions.get()
+            try:
+                if self._after is None:
+                    raise ConfigError("the run has ended")
+                answers = [*self._after(command), CommandDone(command=command.name, text="")]
+            except ConfigError as error:
+                answers = [CommandRefused(command=command.name, reason=str(error))]
+            for answer in answers:
+                self.link.tell(answer)
 
     def _work(self) -> None:
         try:

@@ -22,6 +22,7 @@ Phase = Literal[
     "starting", "loading", "extracting", "training", "validating", "paused", "finished", "stopped", "failed"
 ]
 StageMark = Literal["waiting", "working", "done"]
+_PREDICTIONS_KEPT = 64
 ENDED: tuple[Phase, ...] = ("finished", "stopped", "failed")
 
 
@@ -94,6 +95,10 @@ class RunState:
     best: ev.EpochEnd | None = None
     evaluation: ev.Evaluation | None = None
     estimate: ev.CostEstimated | None = None
+    # The images asked about last, by name.
+    predictions: dict[str, ev.Prediction] = field(default_factory=dict)
+    # By module path and epoch: the last update-to-weight ratio that was measured.
+    ratios: dict[str, dict[int, float]] = field(default_factory=dict)
     marks: list[Mark] = field(default_factory=list)
     commands: list[ev.CommandDone] = field(default_factory=list)
     checkpoints: dict[str, ev.CheckpointSaved] = field(default_factory=dict)
@@ -150,6 +155,11 @@ class RunState:
         """Take in one event and return the state itself."""
         before, self.updated, self.seq = self.updated, event.t, event.seq
         match event:
+            case ev.Prediction():
+                self.predictions.pop(event.image, None)
+                self.predictions[event.image] = event
+                if len(self.predictions) > _PREDICTIONS_KEPT:
+                    del self.predictions[next(iter(self.predictions))]
             case ev.RunStarted():
                 self.name, self.version, self.config = event.name, event.version, event.config
                 self.started, self.epochs_planned = event.t, event.epochs
@@ -195,7 +205,8 @@ class RunState:
                 self.checkpoints[event.kind] = event
             case ev.CommandDone():
                 self.commands.append(event)
-                self._log(event, "info", event.text)
+                if event.text:
+                    self._log(event, "info", event.text)
                 if event.command == "set_lr":
                     self._mark(event, "lr", event.text)
             case ev.CommandRefused():
@@ -238,6 +249,11 @@ class RunState:
             for done in self.commands
             if done.step <= event.step + 1 and done.seq <= saved and done.command != "stop"
         ]
+        self.predictions = {name: kept for name, kept in self.predictions.items() if kept.step <= event.step}
+        self.ratios = {
+            path: {epoch: ratio for epoch, ratio in row.items() if epoch < event.epoch}
+            for path, row in self.ratios.items()
+        }
         self.checkpoints = {kind: kept for kind, kept in self.checkpoints.items() if kept.step <= event.step}
         self.batch = self._batch_at(event)
         self.extraction = self.cache = self.validation = self.finished = None
@@ -282,6 +298,9 @@ class RunState:
 
     def _apply_figures(self, event: ev.LayerFigures) -> None:
         found = {figure.path: figure for figure in event.figures}
+        epoch = self.batch.epoch if self.batch else 1
+        for measured in event.figures:
+            self.ratios.setdefault(measured.path, {})[epoch] = measured.update_ratio
         self.layers = [
             replace(row, grad_norm=figure.grad_norm, update_ratio=figure.update_ratio, lr=figure.lr or row.lr)
             if (figure := found.get(row.path)) is not None

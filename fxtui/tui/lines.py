@@ -9,21 +9,9 @@ Piece = tuple[str, str]
 Line = tuple[Piece, ...]
 
 ROLES = (
-    "strong",
-    "muted",
-    "rule",
-    "accent",
-    "train",
-    "val",
-    "ok",
-    "warn",
-    "error",
-    "bar",
-    "selected",
-    "key",
-    "tab",
-    "dim",
-)
+    "strong", "muted", "dim", "rule", "accent", "train", "val", "ok", "warn", "error", "bar", "selected", "key", "tab",
+    "hot", "warm", "cool", "picked",
+)  # fmt: skip
 
 
 def width_of(line: Line) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import zlib
 from collections.abc import Iterable
 
 import msgspec
@@ -11,6 +13,39 @@ from fxtui.run import events as ev
 STARTED = 1_760_000_000.0
 STAGES = ("conv1", "layer1", "layer2", "layer3", "layer4")
 SIZES = {"conv1": 9_408, "layer1": 147_968, "layer2": 525_568, "layer3": 2_099_712, "layer4": 8_393_728, "fc": 5_130}
+
+
+def prediction(epoch: int, number: int = 60, true: int = 8, predicted: int = 1) -> ev.Prediction:
+    """What the network makes of a validation image, most likely wrongly."""
+    chances = [0.06 if label not in (true, predicted) else 0.4 if label == predicted else 0.12 for label in range(10)]
+    scores = sorted(
+        (ev.ClassScore(label, math.log(chance) + 2.5, chance) for label, chance in enumerate(chances)),
+        key=lambda score: -score.logit,
+    )
+    shades = bytes(255 * (x + y) // 62 for y in range(32) for x in range(32) for _ in range(3))
+    return ev.Prediction(
+        image=f"val #{number}",
+        number=number,
+        true=true,
+        predicted=predicted,
+        loss=-math.log(chances[true]),
+        input_shape=(3, 64, 64),
+        pixel_min=0.0,
+        pixel_max=1.0,
+        pixel_mean=0.29,
+        features=1280,
+        feature_bins=tuple(abs(math.sin(k * 1.7)) for k in range(40)),
+        features_positive=0.61,
+        classes=10,
+        logit_min=scores[-1].logit,
+        logit_max=scores[0].logit,
+        entropy=1.76,
+        scores=tuple(scores),
+        thumbnail=ev.Thumbnail(32, 32, zlib.compress(shades)),
+        epoch=epoch,
+        step=epoch * 25,
+        source="live",
+    )
 
 
 def stamped(events: Iterable[ev.Event], start: float = STARTED, every: float = 0.5) -> list[ev.Event]:
@@ -136,7 +171,14 @@ def trained(number: int, val: float, *, best: bool = False, **figures: float) ->
         *batches,
         ev.ValidationProgress(epoch=number, done=200, total=200),
         end,
-        ev.Evaluation(epoch=number, support=(20,) * 10, correct=(18,) * 10, confusion=((1, 7, 2),)),
+        ev.Evaluation(
+            epoch=number,
+            support=(20,) * 10,
+            correct=(18,) * 10,
+            confusion=((1, 7, 2),),
+            images=(ev.ImageResult(60, 8, 1, 0.713, 2.5026),),
+        ),
+        prediction(number),
         ev.CheckpointSaved(
             kind="best" if best else "last",
             path=f"checkpoints/{'best' if best else 'last'}",

@@ -6,6 +6,7 @@ from fxtui.run import commands as cmd
 from fxtui.tui.messages import CommandWanted
 from fxtui.tui.screens.base import RunScreen
 from fxtui.tui.widgets.layer_tree import LayerTree
+from fxtui.tui.widgets.tree_panels import WhatIfPanel
 
 
 class TreeScreen(RunScreen):
@@ -25,6 +26,15 @@ class TreeScreen(RunScreen):
         """What `do_toggle` would ask for; None without a layer under the cursor."""
         row = self.query_one(LayerTree).selected
         return None if row is None else cmd.SetTrainable(paths=(row.path,), value=row.trainable != "all")
+
+    def on_layer_tree_moved(self, _message: LayerTree.Moved) -> None:
+        """What is said of the layer under the cursor is said of another now."""
+        for panel in self.query(WhatIfPanel):
+            panel.redraw()
+
+    async def on_what_if_panel_price_wanted(self, _message: WhatIfPanel.PriceWanted) -> None:
+        """A click on the price."""
+        await self.app.run_action("act('what_if')", default_namespace=self.app)
 
     async def on_layer_tree_toggle_wanted(self, _message: LayerTree.ToggleWanted) -> None:
         """A click on a layer's mark."""

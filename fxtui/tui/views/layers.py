@@ -43,7 +43,11 @@ def layer_lines(
             lines += _frontier_line(state, width)
         mark = trains_mark(row.trainable, ascii_only)
         label = row.path if depth == 0 else row.path.rpartition(".")[2]
-        text = f"{'  ' * depth}{label}{' ' + fold if fold else ''}{' !' if row.fault else ''}"
+        signs = f"{' ' + fold if fold else ''}{' !' if row.fault else ''}"
+        # The end of a name tells layers apart, and the signs after it must not be lost.
+        room = max(2, name - 2 * depth - len(signs))
+        label = label if len(label) <= room else "…" + label[1 - room :]
+        text = f"{'  ' * depth}{label}{signs}"
         role = "warn" if row.fault else "strong" if row.trainable != "none" else ""
         lr, ratio = formats.lr(row.lr), formats.lr(row.update_ratio)
         if roomy:

@@ -8,16 +8,18 @@ from textual.binding import BindingType
 
 from fxtui.tui.actions import bindings_on
 from fxtui.tui.places import Places, stack
+from fxtui.tui.screens.plot_keys import PlotKeys
 from fxtui.tui.screens.tree_screen import TreeScreen
 from fxtui.tui.widgets.layer_tree import LayerTree
-from fxtui.tui.widgets.panels import EpochPanel, LogPanel, Panel, PlotPanel
+from fxtui.tui.widgets.panels import EpochPanel, LogPanel, Panel
+from fxtui.tui.widgets.plot_panel import PlotPanel
 from fxtui.tui.widgets.system_panel import SystemPanel
 
 _WIDE = 98
 _GAP = 2
 
 
-class MainScreen(TreeScreen):
+class MainScreen(PlotKeys, TreeScreen):
     """Everything at a glance."""
 
     NAME = "main"
@@ -27,10 +29,9 @@ class MainScreen(TreeScreen):
     def panels(self) -> tuple[Panel, ...]:
         """The layers come first, so that their keys work at once."""
         plain = self.look.ascii_only
-        self._loss = PlotPanel("loss", id="loss", ascii_only=plain)
         return (
             LayerTree(id="layers", ascii_only=plain),
-            self._loss,
+            PlotPanel("loss", id="loss", ascii_only=plain),
             PlotPanel("accuracy", id="accuracy", ascii_only=plain),
             EpochPanel(id="epochs", ascii_only=plain),
             LogPanel(id="log", ascii_only=plain),
@@ -40,11 +41,6 @@ class MainScreen(TreeScreen):
     def places(self, width: int, height: int) -> Places:
         """One column of panels, two, or three, by the room there is."""
         return main_places(width, height)
-
-    def do_log_scale(self) -> None:
-        """Switch the loss axis between linear and logarithmic."""
-        self._loss.log_scale = not self._loss.log_scale
-        self.refresh_state()
 
 
 def main_places(width: int, height: int) -> Places:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fxtui import formats
 from fxtui.run.state import RunState
+from fxtui.tui.curves import freeze_words
 from fxtui.tui.lines import Line, Piece, fit, title
 
 
@@ -19,7 +20,7 @@ def epoch_lines(state: RunState, width: int, height: int, focused: bool = False)
         cells = _epoch_cells(batch.epoch, batch.loss, None, batch.accuracy, None, None, wide)
         step = f"  step {batch.batch} of {batch.batches}" if wide else ""
         rows.append(fit((*cells, (step, "muted")), width))
-    marked = {mark.step: mark_text(mark.text) for mark in state.marks if mark.kind == "freeze"}
+    marked = {mark.step: freeze_words(mark.text) for mark in state.marks if mark.kind == "freeze"}
     previous = 0
     changes: dict[int, str] = {}
     for epoch in state.epochs:
@@ -63,7 +64,3 @@ def _observation(text: str, best: bool, change: str, wide: bool) -> list[Piece]:
         ("  ▸ " if worth and wide else " ▸" if worth else "    ", "warn"),
         (text if wide else "", "warn" if worth else "muted"),
     ]
-
-
-def mark_text(text: str) -> str:
-    return text.partition(" trains")[0] if " trains" in text else text.partition(" frozen")[0] + " frozen"

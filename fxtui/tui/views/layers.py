@@ -1,8 +1,9 @@
-"""The layer table as a tree."""
+"""The layer table as a tree: the truth about every layer, in as many columns as there is room for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from fxtui import formats
 from fxtui.run.events import LayerRow
@@ -10,63 +11,92 @@ from fxtui.run.state import RunState
 from fxtui.tui.glyphs import trains_mark
 from fxtui.tui.lines import Line, bar, fit, title
 
+# A visible row: the layer, its depth, and its fold mark.
+Visible = tuple[LayerRow, int, str]
 
-def layers_title(state: RunState, width: int, focused: bool) -> Line:
-    """The heading of the layer list: how much trains."""
+_LEAST_NAME, _MOST_NAME = 12, 26
+_MARK = 3
+_SHARES = {"all": "yes", "some": "part", "none": "no"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """``rank``: the higher, the sooner it goes where there is no room."""
+
+    head: str
+    width: int
+    rank: int
+    cell: Callable[[LayerRow], str]
+    left: bool = False
+
+
+_COLUMNS: tuple[_Column, ...] = (
+    _Column("type", 13, 8, lambda row: row.kind, left=True),
+    _Column("output", 12, 7, lambda row: formats.shape(row.output) if row.output else formats.NONE, left=True),
+    _Column("params", 7, 0, lambda row: formats.params(row.parameters)),
+    _Column("requires", 8, 9, lambda row: _SHARES[row.trainable]),
+    _Column("optim", 5, 10, lambda row: _SHARES[row.in_optimizer]),
+    _Column("lr", 7, 1, lambda row: formats.lr(row.lr)),
+    _Column("mode", 5, 4, lambda row: row.mode),
+    _Column("bn stats", 8, 6, lambda row: row.bn or ""),
+    _Column("|grad|", 7, 3, lambda row: _small(row.grad_norm)),
+    _Column("upd/w", 6, 2, lambda row: formats.lr(row.update_ratio)),
+)
+
+
+def layers_title(state: RunState, width: int, focused: bool, found: str = "") -> Line:
+    """The heading of the layer list: how much trains. ``found`` is what is searched for."""
     total = max(state.parameters, 1)
     figure = (
         f"{formats.params(state.trainable_parameters)} of {formats.params(state.parameters)}" if state.layers else ""
     )
+    if found:
+        return title("Layers", ((f"with “{found}” in the name", "muted"),), ((figure, "muted"),), width, focused)
     stages = [row for row in state.layers if row.is_stage or row.is_head]
     legend: Line = ()
     if stages and width >= 44:
         count = sum(row.trainable != "none" for row in stages)
-        done, rest = bar(state.trainable_parameters / total, max(4, width - 38))
-        legend = ((f"{count} of {len(stages)} train ", "muted"), (done[0], "accent"), rest)
+        text = f"{count} of {len(stages)} train "
+        done, rest = bar(state.trainable_parameters / total, max(4, width - len(text) - len(figure) - 12))
+        legend = ((text, "muted"), (done[0], "accent"), rest)
     return title("Layers", legend, ((figure, "muted"),), width, focused)
 
 
-def layer_lines(
-    state: RunState, rows: Sequence[tuple[LayerRow, int, str]], width: int, cursor: int, ascii_only: bool
-) -> list[Line]:
-    """The visible layers. ``rows`` gives each with its depth and its fold mark; the frontier is drawn in its place."""
-    roomy, detailed = width >= 44, width >= 56
-    name = max(10, width - (62 if width >= 76 else 43 if detailed else 36 if roomy else 26))
-    columns = f"{'params':>8} {'lr':>7} {'grad':>7} {'upd/w':>7}" if roomy else f"{'params':>7} {'lr':>6} {'upd/w':>6}"
-    columns += "  mode " if detailed else ""
-    columns += "  output" if width >= 76 else ""
-    lines: list[Line] = [fit((("    " + "layer".ljust(name), "muted"), (columns, "muted")), width)]
-    drawn = False
-    for at, (row, depth, fold) in enumerate(rows):
-        if not drawn and row.trainable != "none" and depth == 0:
-            drawn = True
-            lines += _frontier_line(state, width)
-        mark = trains_mark(row.trainable, ascii_only)
-        label = row.path if depth == 0 else row.path.rpartition(".")[2]
-        signs = f"{' ' + fold if fold else ''}{' !' if row.fault else ''}"
-        # The end of a name tells layers apart, and the signs after it must not be lost.
-        room = max(2, name - 2 * depth - len(signs))
-        label = label if len(label) <= room else "…" + label[1 - room :]
-        text = f"{'  ' * depth}{label}{signs}"
-        role = "warn" if row.fault else "strong" if row.trainable != "none" else ""
-        lr, ratio = formats.lr(row.lr), formats.lr(row.update_ratio)
-        if roomy:
-            values = f"{formats.params(row.parameters):>8} {lr:>7} {_small(row.grad_norm):>7} {ratio:>7}"
-        else:
-            values = f"{formats.params(row.parameters):>7} {lr:>6} {ratio:>6}"
-        values += f"  {row.mode:<5}" if detailed else ""
-        values += f"  {formats.shape(row.output) if row.output else formats.NONE}" if width >= 76 else ""
+def layer_lines(state: RunState, rows: Sequence[Visible], width: int, cursor: int, ascii_only: bool) -> list[Line]:
+    """The column names and the visible layers; the frontier is drawn in its place, above the first row that trains."""
+    labels = [_label(row, depth, fold) for row, depth, fold in rows]
+    longest = max([_LEAST_NAME, *(len(label) for label in labels)])
+    columns = _fitting(width, min(longest, _MOST_NAME))
+    used = sum(column.width + 1 for column in columns)
+    name = max(8, min(width - _MARK - 1 - used, _MOST_NAME + 4))
+    heads = "".join(_cell(column.head, column) for column in columns)
+    lines: list[Line] = [fit(((" " * (_MARK + 1) + "layer".ljust(name), "muted"), (heads, "muted")), width)]
+    frontier = frontier_at(rows)
+    for at, (row, _, _) in enumerate(rows):
+        if at == frontier:
+            lines += frontier_lines(state, width)
+        trains = row.trainable != "none"
+        text = labels[at]
+        if len(text) > name:
+            text = text[: name - 1] + "…"
+        values = "".join(_cell(column.cell(row), column) for column in columns)
         line: Line = (
-            (mark, "accent" if row.trainable != "none" else "muted"),
-            (" " + text.ljust(name)[:name], role),
-            (values, ""),
+            (trains_mark(row.trainable, ascii_only), "accent" if trains else "muted"),
+            (" " + text.ljust(name), "warn" if row.fault else "strong" if trains else ""),
+            (values, "" if trains else "muted"),
         )
         line = fit(line, width)
         lines.append(tuple((piece, "selected") for piece, _ in line) if at == cursor else line)
     return lines
 
 
-def _frontier_line(state: RunState, width: int) -> list[Line]:
+def frontier_at(rows: Sequence[Visible]) -> int | None:
+    """Before which visible row the frontier lies: the first stage that trains."""
+    return next((at for at, (row, depth, _) in enumerate(rows) if depth == 0 and row.trainable != "none"), None)
+
+
+def frontier_lines(state: RunState, width: int) -> list[Line]:
+    """What is cached at the frontier; nothing before it is known."""
     cache = state.cache
     if cache is None:
         return []
@@ -75,7 +105,33 @@ def _frontier_line(state: RunState, width: int) -> list[Line]:
     else:
         text = f"cached below: {formats.shape(cache.shape[0])}  {formats.size(cache.bytes)}"
         text += f" (+{len(cache.shape) - 1})" if len(cache.shape) > 1 else ""
-    return [fit((("    " + text + " ", "muted"), ("┈" * width, "rule")), width)]
+    return [fit(((" " * (_MARK + 1) + text + " ", "muted"), ("┈" * width, "rule")), width)]
+
+
+def fault_line(state: RunState, width: int) -> Line | None:
+    """The first contradiction in the table, None if there is none."""
+    faulty = [row for row in state.layers if row.fault]
+    if not faulty:
+        return None
+    more = f"  and {len(faulty) - 1} more" if len(faulty) > 1 else ""
+    return fit(((f" ! {faulty[0].path}: {faulty[0].fault}{more}", "warn"),), width)
+
+
+def _label(row: LayerRow, depth: int, fold: str) -> str:
+    label = row.path if depth == 0 else row.path.rpartition(".")[2]
+    return f"{'  ' * depth}{label}{' ' + fold if fold else ''}{' !' if row.fault else ''}"
+
+
+def _fitting(width: int, name: int) -> list[_Column]:
+    columns = list(_COLUMNS)
+    while columns and sum(column.width + 1 for column in columns) + name + _MARK + 1 > width:
+        columns.remove(max(columns, key=lambda column: column.rank))
+    return columns
+
+
+def _cell(text: str, column: _Column) -> str:
+    text = text if len(text) <= column.width else text[: column.width - 1] + "…"
+    return " " + (text.ljust(column.width) if column.left else text.rjust(column.width))
 
 
 def _small(value: float | None) -> str:

@@ -1,71 +1,90 @@
-"""The plots' headings and what they draw."""
+"""The headings of the plots: the latest figures, or those under the crosshair."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import sqrt
 
 from fxtui import formats
 from fxtui.run.state import RunState
-from fxtui.tui.lines import Line, title
-from fxtui.tui.plotting import Curve, PlotSpec
+from fxtui.tui.curves import PlotSettings, Reading, What, shown_by
+from fxtui.tui.lines import Line, title, width_of
+from fxtui.tui.plotting.ticks import x_label
+
+_ROOMY = 50
+_FIGURES: dict[What, Callable[[float | None], str]] = {"loss": formats.loss, "accuracy": formats.accuracy}
 
 
-def loss_title(state: RunState, width: int, log: bool, focused: bool = False) -> Line:
-    """The heading of the loss plot, with the latest figures."""
+def loss_title(state: RunState, width: int, settings: PlotSettings, focused: bool = False) -> Line:
+    """The heading of the loss plot: the latest figures, and how the curve is shown."""
     last = state.epochs[-1] if state.epochs else None
-    train = state.batch.loss if state.batch else None
-    words = width >= 50
-    legend: Line = (
-        ("─ " + ("train " if words else ""), "train"), (formats.loss(last.train_loss if last else train), "train"),
-        ("  ╌ " + ("val " if words else ""), "val"), (formats.loss(last.val_loss if last else None), "val"),
-    )  # fmt: skip
-    return title("Loss", legend, (("log" if log else "linear", "muted"),), width, focused)
+    running = state.batch if state.batch and (last is None or state.batch.epoch > last.epoch) else None
+    train = running.loss if running and shown_by(state, settings) == "batch" else last.train_loss if last else None
+    rights = _ways(state, settings, ["log" if settings.log else "linear"])
+    return _headed("Loss", _legend("loss", train, last.val_loss if last else None, width), rights, width, focused)
 
 
-def accuracy_title(state: RunState, width: int, focused: bool = False) -> Line:
+def accuracy_title(state: RunState, width: int, settings: PlotSettings, focused: bool = False) -> Line:
     """The heading of the accuracy plot, with the standard error of the validation figure."""
     last = state.epochs[-1] if state.epochs else None
-    words = width >= 50
-    legend: Line = (
+    running = state.batch if state.batch and (last is None or state.batch.epoch > last.epoch) else None
+    by_batch = shown_by(state, settings) == "batch"
+    train = running.accuracy if running and by_batch else last.train_accuracy if last else None
+    legend = _legend("accuracy", train, last.val_accuracy if last else None, width)
+    if last is None or state.data is None:
+        return _headed("Accuracy", legend, _ways(state, settings, []), width, focused)
+    error = sqrt(max(0.0, last.val_accuracy * (1 - last.val_accuracy)) / max(state.data.val, 1)) * 100
+    noise = f"noise {error:.1f}"
+    return _headed("Accuracy", legend, [f"{noise} (n={state.data.val})", noise], width, focused)
+
+
+def reading_title(what: What, reading: Reading, settings: PlotSettings, width: int, focused: bool = False) -> Line:
+    """The heading while the crosshair is on: the exact figures of the nearest points; the least words that fit."""
+    figure = _FIGURES[what]
+    train, val = figure(_number(reading.train)), figure(_number(reading.val))
+    epoch = f"{reading.epoch:.2f}".rstrip("0").rstrip(".")
+    at = f"epoch {epoch} step {reading.step}"
+    short = f"{reading.step}" if settings.x_axis == "step" else epoch
+    if settings.x_axis == "time" and reading.time is not None:
+        at, short = f"{at} {x_label(reading.time, 'time')}", x_label(reading.time, "time")
+    smoothed = f" (smoothed {figure(_number(reading.smoothed))})" if reading.smoothed is not None else ""
+    after = f" @{reading.val_epoch}" if reading.val_epoch and reading.val_epoch != reading.epoch else ""
+    ways: list[Line] = [
+        ((at, "accent"), (f"  train {train}", "train"), (smoothed, "muted"), (f"  val {val}", "val"), (after, "muted")),
+        ((at, "accent"), (f"  train {train}", "train"), (smoothed, "muted"), (f"  val {val}", "val")),
+        ((short, "accent"), (f"  train {train}", "train"), (f"  val {val}", "val"), (after, "muted")),
+        ((short, "accent"), (f"  ─ {train}", "train"), (f"  ╌ {val}", "val"), (after, "muted")),
+        ((short, "accent"), (f" ─ {train}", "train"), (f" ╌ {val}", "val")),
+        ((short, "accent"), (f" {train}", "train"), (f" {val}", "val")),
+    ]
+    name = what.capitalize()
+    fitting = next((way for way in ways if len(name) + 3 + width_of(way) <= width), ways[-1])
+    return title(name, tuple(piece for piece in fitting if piece[0]), (), width, focused)
+
+
+def _number(value: float | None) -> float | None:
+    return value if value is not None and abs(value) < float("inf") else None
+
+
+def _legend(what: What, train: float | None, val: float | None, width: int) -> Line:
+    words = width >= _ROOMY
+    return (
         ("─ " + ("train " if words else ""), "train"),
-        (formats.accuracy(last.train_accuracy if last else None), "train"),
+        (_FIGURES[what](_number(train)), "train"),
         ("  ╌ " + ("val " if words else ""), "val"),
-        (formats.accuracy(last.val_accuracy if last else None), "val"),
-    )
-    right: Line = ()
-    if last and state.data and words:
-        error = sqrt(last.val_accuracy * (1 - last.val_accuracy) / max(state.data.val, 1)) * 100
-        right = ((f"± {error:.1f} (n={state.data.val})", "muted"),)
-    return title("Accuracy", legend, right, width, focused)
-
-
-def loss_spec(state: RunState, log: bool, ascii_only: bool) -> PlotSpec:
-    """The loss by epoch; by batch as well while there are too few epochs for a curve."""
-    return _spec(state, "loss", log, ascii_only)
-
-
-def accuracy_spec(state: RunState, ascii_only: bool) -> PlotSpec:
-    """The accuracy by epoch; by batch as well while there are too few epochs for a curve."""
-    return _spec(state, "accuracy", False, ascii_only)
-
-
-def _spec(state: RunState, what: str, log: bool, ascii_only: bool) -> PlotSpec:
-    epochs = state.epochs
-    x = [float(e.epoch) for e in epochs]
-    train = [getattr(e, f"train_{what}") for e in epochs]
-    curve = Curve("train", x, train)
-    if len(epochs) < 2 and len(state.series) > 1:
-        curve = Curve("train", state.series.epoch, getattr(state.series, what))
-    marks = tuple((mark.epoch, _mark_text(mark.text)) for mark in state.marks if mark.kind == "freeze")
-    return PlotSpec(
-        curves=(curve, Curve("val", x, [getattr(e, f"val_{what}") for e in epochs])),
-        x_max=float(max(state.epochs_planned, 1)),
-        marks=marks,
-        log=log,
-        percent=what == "accuracy",
-        ascii_only=ascii_only,
+        (_FIGURES[what](_number(val)), "val"),
     )
 
 
-def _mark_text(text: str) -> str:
-    return text.partition(" trains")[0] if " trains" in text else text.partition(" frozen")[0] + " frozen"
+def _ways(state: RunState, settings: PlotSettings, first: list[str]) -> list[str]:
+    """How the curve is shown, from all of it to what matters most."""
+    by_batch = shown_by(state, settings) == "batch"
+    smooth = "by epoch" if not by_batch else f"smooth {settings.smoothing:.2f}" if settings.smoothing else "by batch"
+    words = [*first, settings.x_axis, smooth]
+    return ["  ".join(words[:count]) for count in range(len(words), 0, -1)]
+
+
+def _headed(name: str, legend: Line, rights: list[str], width: int, focused: bool) -> Line:
+    used = len(name) + 4 + width_of(legend)
+    right = next((text for text in rights if used + len(text) + 2 <= width), "")
+    return title(name, legend, ((right, "muted"),) if right else (), width, focused)

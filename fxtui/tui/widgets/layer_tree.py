@@ -10,7 +10,7 @@ from textual.message import Message
 
 from fxtui.run.events import LayerRow
 from fxtui.run.state import RunState
-from fxtui.tui.views.layers import layer_lines, layers_title
+from fxtui.tui.views.layers import Visible, frontier_at, layer_lines, layers_title
 from fxtui.tui.widgets.panels import Panel
 
 # The heading and the column names.
@@ -40,12 +40,16 @@ class LayerTree(Panel, can_focus=True):
             super().__init__()
             self.row = row
 
+    class Moved(Message):
+        """The cursor stands on another layer."""
+
     def __init__(self, *, id: str, ascii_only: bool) -> None:
         super().__init__(id=id, ascii_only=ascii_only)
         self._open: set[str] = set()
         self._cursor: str | None = None
+        self._found = ""
         self._top = 0
-        self._visible: list[tuple[LayerRow, int, str]] = []
+        self._visible: list[Visible] = []
         self._shown_rows: list[int | None] = []
 
     @property
@@ -53,30 +57,32 @@ class LayerTree(Panel, can_focus=True):
         """The layer under the cursor."""
         return next((row for row, _, _ in self._visible if row.path == self._cursor), None)
 
+    def find(self, text: str) -> None:
+        """Show the layers whose path holds a text, without their tree; nothing: all of them again."""
+        self._found = text
+        self.redraw()
+
     def draw(self, state: RunState) -> None:
         """The heading, and as many rows around the cursor as fit."""
-        self._visible = _visible_rows(state.layers, self._open)
+        self._visible = _found_rows(state.layers, self._found) if self._found else _tree_rows(state.layers, self._open)
         if self._cursor is None or self.selected is None:
             frozen = [row.path for row, depth, _ in self._visible if depth == 0 and row.trainable == "none"]
             self._cursor = frozen[-1] if frozen else (self._visible[0][0].path if self._visible else None)
         width, height = self.size
-        heading = layers_title(state, width, self.has_focus)
         cursor = next((at for at, (row, _, _) in enumerate(self._visible) if row.path == self._cursor), -1)
-        lines = layer_lines(state, self._visible, width, cursor, self._ascii)
-        body = lines[1:]
-        # The frontier's line stands among the rows without being one.
-        extra = len(body) - len(self._visible)
-        first = next((i for i, (r, d, _) in enumerate(self._visible) if d == 0 and r.trainable != "none"), -1)
+        heads, *body = layer_lines(state, self._visible, width, cursor, self._ascii)
         rows: list[int | None] = list(range(len(self._visible)))
-        if extra and first >= 0:
-            rows.insert(first, None)
+        # The frontier's line stands among the rows without being one.
+        if len(body) > len(rows) and (frontier := frontier_at(self._visible)) is not None:
+            rows.insert(frontier, None)
         room = max(1, height - _FIXED_LINES)
         line = rows.index(cursor) if cursor in rows else 0
         below = min(_CONTEXT, room // 2)
         self._top = max(min(self._top, line - below), line - room + 1 + below, 0)
         self._top = min(self._top, max(0, len(body) - room))
         self._shown_rows = rows[self._top : self._top + room]
-        self.show([heading, lines[0], *body[self._top : self._top + room]])
+        heading = layers_title(state, width, self.has_focus, self._found)
+        self.show([heading, heads, *body[self._top : self._top + room]])
 
     def action_move(self, by: int) -> None:
         """Move the cursor by so many rows."""
@@ -84,8 +90,7 @@ class LayerTree(Panel, can_focus=True):
             return
         paths = [row.path for row, _, _ in self._visible]
         at = paths.index(self._cursor) if self._cursor in paths else 0
-        self._cursor = paths[max(0, min(len(paths) - 1, at + by))]
-        self.redraw()
+        self._put(paths[max(0, min(len(paths) - 1, at + by))])
 
     def action_fold(self, close: bool) -> None:
         """Open the block under the cursor, or close it; closing a closed one goes to its parent."""
@@ -98,16 +103,21 @@ class LayerTree(Panel, can_focus=True):
             self._open.discard(row.path)
         else:
             parents = [r.path for r, _, _ in self._visible if row.path.startswith(r.path + ".")]
-            self._cursor = parents[-1] if parents else row.path
+            self._put(parents[-1] if parents else row.path)
         self.redraw()
+
+    def _put(self, path: str) -> None:
+        if path != self._cursor:
+            self._cursor = path
+            self.redraw()
+            self.post_message(self.Moved())
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the row; on its mark, ask for a toggle."""
         at = event.y - _FIXED_LINES
         if 0 <= at < len(self._shown_rows) and (index := self._shown_rows[at]) is not None:
             row = self._visible[index][0]
-            self._cursor = row.path
-            self.redraw()
+            self._put(row.path)
             if event.x < 4:
                 self.post_message(self.ToggleWanted(row))
 
@@ -120,17 +130,21 @@ class LayerTree(Panel, can_focus=True):
         self.action_move(-1)
 
 
-def _visible_rows(rows: list[LayerRow], opened: set[str]) -> list[tuple[LayerRow, int, str]]:
+def _found_rows(rows: list[LayerRow], text: str) -> list[Visible]:
+    return [(row, 0, "") for row in rows if text.lower() in row.path.lower() or text.lower() in row.kind.lower()]
+
+
+def _tree_rows(rows: list[LayerRow], opened: set[str]) -> list[Visible]:
     """Stages, the head, and what is unfolded below them, with depth and fold mark."""
     tops = [row for row in rows if row.is_stage or row.is_head]
-    found: list[tuple[LayerRow, int, str]] = []
+    found: list[Visible] = []
     for top in tops:
         below = [row for row in rows if row.path.startswith(top.path + ".")]
         found += _unfolded(top, below, 0, opened)
     return found
 
 
-def _unfolded(row: LayerRow, below: list[LayerRow], depth: int, opened: set[str]) -> list[tuple[LayerRow, int, str]]:
+def _unfolded(row: LayerRow, below: list[LayerRow], depth: int, opened: set[str]) -> list[Visible]:
     mark = "" if not below else "▾" if row.path in opened else "▸"
     found = [(row, depth, mark)]
     if row.path in opened:

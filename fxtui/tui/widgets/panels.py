@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from fxtui.run.state import RunState
-from fxtui.tui.lines import Line
-from fxtui.tui.plotting import PlotSpec, plot_lines
 from fxtui.tui.views.epochs import epoch_lines
 from fxtui.tui.views.header import pipeline_lines, status_line, top_line
 from fxtui.tui.views.log import log_lines
-from fxtui.tui.views.plots import accuracy_spec, accuracy_title, loss_spec, loss_title
 from fxtui.tui.widgets.line_view import LineView
 
 
@@ -42,33 +39,6 @@ class Panel(LineView):
         """Draw the state again, in the room and with the focus there is now."""
         if self.state is not None:
             self.update(self.state)
-
-
-class PlotPanel(Panel, can_focus=True):
-    """Loss or accuracy. The curve is computed only when what it shows has changed."""
-
-    def __init__(self, what: str, *, id: str, ascii_only: bool) -> None:
-        super().__init__(id=id, ascii_only=ascii_only)
-        self._what = what
-        self._drawn: tuple[object, ...] = ()
-        self._plot: list[Line] = []
-        self.log_scale = False
-
-    def draw(self, state: RunState) -> None:
-        """Heading and curve."""
-        width, height = self.size
-        if self._what == "loss":
-            heading = loss_title(state, width, self.log_scale, self.has_focus)
-            spec: PlotSpec = loss_spec(state, self.log_scale, self._ascii)
-        else:
-            heading = accuracy_title(state, width, self.has_focus)
-            spec = accuracy_spec(state, self._ascii)
-        shown: tuple[object, ...] = (width, height, len(state.epochs), len(spec.marks), spec.x_max, self.log_scale)
-        if len(state.epochs) < 2:
-            shown = (*shown, len(state.series))
-        if shown != self._drawn:
-            self._drawn, self._plot = shown, plot_lines(spec, width, height - 1)
-        self.show([heading, *self._plot])
 
 
 class EpochPanel(Panel, can_focus=True):

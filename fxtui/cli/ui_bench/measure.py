@@ -38,7 +38,7 @@ class UiOptions:
     presses: int = 20
     rounds: int = 3
     head_epochs: int = 150
-    thawed_epochs: int = 4
+    thawed_epochs: int = 25
 
 
 def measure_ui(options: UiOptions, say: Callable[[str], None]) -> Iterator[Row]:

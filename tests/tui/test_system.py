@@ -1,0 +1,106 @@
+"""The machine's figures, the terminal's, and a theme by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fxtui.config import ConfigError
+from fxtui.tui.lines import Line, width_of
+from fxtui.tui.look import look_for
+from fxtui.tui.machine import GpuSample, MachineSample, Meters
+from fxtui.tui.terminal import CountedFile, Traffic
+from fxtui.tui.theme import theme_named
+from fxtui.tui.views.system import machine_lines, round_figures, spark, system_panel_lines
+
+GIB = 1024**3
+GPU = GpuSample("RTX", 0.71, GIB // 2, 8 * GIB, 61)
+SAMPLE = MachineSample(0.38, (0.5, 0.26), 3 * GIB, 16 * GIB, 400 * 1024**2, 0.9, (GPU,), 41 * GIB)
+
+
+def text_of(lines: list[Line]) -> str:
+    return "\n".join("".join(text for text, _ in line) for line in lines)
+
+
+def test_the_panel_fits_and_tells_what_is_known() -> None:
+    lines = system_panel_lines(SAMPLE, 5_120_000, 1126.0, 46, 4)
+    assert [width_of(line) for line in lines] == [46] * 4
+    shown = text_of(lines)
+    for words in ("screen 1.1 KiB/s", "38%", "3.0/16.0 GiB", "71%", "0.5/ 8.0 GiB", "cache 4.9 MiB", "41.0 GiB free"):
+        assert words in shown
+
+
+def test_what_is_not_measured_is_a_dash() -> None:
+    shown = text_of(system_panel_lines(None, None, 0.0, 46, 4))
+    assert "0%" not in shown
+    assert shown.count("–") == 6
+
+
+def test_the_full_figures_name_every_core_and_device() -> None:
+    shown = text_of(machine_lines(SAMPLE, [SAMPLE] * 5, 118, ascii_only=False))
+    assert "2 cores" in shown
+    assert "  0 " in shown
+    assert "61 °C" in shown
+    assert "RTX" in shown
+
+
+def test_sparks_end_with_the_newest() -> None:
+    assert spark([0.0, 0.5, 1.0, 2.0], 3, ascii_only=False) == "▄██"
+    assert spark([1.0], 3, ascii_only=True) == "  #"
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.0, 0), (7.0, 7), (1126.0, 1100), (987.0, 990)])
+def test_rates_are_rounded_to_two_figures(value: float, shown: int) -> None:
+    assert round_figures(value) == shown
+
+
+def test_nothing_is_measured_before_someone_asks(tmp_path: Path) -> None:
+    meters = Meters(tmp_path, period=0.01)
+    assert meters.history() == []
+    while meters.latest() is None:
+        pass
+    sample = meters.history()[-1]
+    assert 0.0 <= sample.cpu <= 1.0
+    assert 0 < sample.ram_used <= sample.ram_total
+    assert sample.process_memory > 0
+    assert sample.disk_free is not None
+    meters.close()
+    assert Meters(tmp_path / "away").history() == []
+
+
+def test_traffic_forgets_what_is_old_but_for_the_total(tmp_path: Path) -> None:
+    now = 100.0
+    traffic = Traffic(lambda: now)
+    assert (traffic.total, traffic.per_second, traffic.latency) == (0, 0.0, None)
+    with (tmp_path / "out").open("w", encoding="utf-8") as plain:
+        file = CountedFile(plain, traffic)
+        file.write("é")
+        file.write("ab")
+        assert traffic.total == 0
+        file.flush()
+        file.flush()
+    assert (traffic.total, traffic.per_second) == (4, 1.0)
+    traffic.add(100, 0.2)
+    now = 104.5
+    assert (traffic.total, traffic.per_second, traffic.latency) == (104, 0.0, None)
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "éab"
+
+
+def test_themes_by_name() -> None:
+    assert [theme_named(name) for name in ("dark", "light", "16", "nord")] == [
+        "fxtui-dark",
+        "fxtui-light",
+        "fxtui-16",
+        "nord",
+    ]
+    with pytest.raises(ConfigError, match="--theme drak: no such theme; did you mean dark"):
+        theme_named("drak")
+
+
+def test_a_look_by_the_terminal() -> None:
+    none = {"ascii_only": False, "low_bandwidth": False, "no_color": False}
+    assert look_for({"TERM": "dumb"}, "utf-8", **none).no_color
+    assert look_for({"TERM": "xterm"}, "latin-1", **none).ascii_only
+    assert not look_for({"NO_COLOR": ""}, "UTF-8", **none).no_color
+    assert look_for({"NO_COLOR": "0"}, "UTF-8", **none).no_color

@@ -23,7 +23,7 @@ from fxtui.tui.actions import SCREENS, actions_on, find_action
 from fxtui.tui.frugal import FrugalApp
 from fxtui.tui.glyphs import to_ascii
 from fxtui.tui.look import Look
-from fxtui.tui.messages import CommandWanted, Said, Severity
+from fxtui.tui.messages import CommandWanted, ImagesWanted, Said, Severity
 from fxtui.tui.screens.base import RunScreen
 from fxtui.tui.screens.dialogs import Answer, HelpDialog, LearningRateDialog, QuitDialog
 from fxtui.tui.screens.opening import open_screen
@@ -136,6 +136,12 @@ class DashboardApp(FrugalApp[int]):
     def on_command_wanted(self, message: CommandWanted) -> None:
         """A screen wants something of the engine."""
         self._session.send(message.command)
+
+    def on_images_wanted(self, message: ImagesWanted) -> None:
+        """A screen wants certain validation images shown."""
+        self.action_open("predict")
+        if isinstance(self.screen, RunScreen):
+            self.screen.pick_pair((message.true, message.predicted))
 
     def on_said(self, message: Said) -> None:
         """A screen has something to tell."""

@@ -14,6 +14,15 @@ ROLES = (
 )  # fmt: skip
 
 
+# How a role begins that is two colours of its own instead: foreground and background, as pictures have them.
+PIXEL = "#"
+
+
+def pixel_role(upper: tuple[int, int, int], lower: tuple[int, int, int]) -> str:
+    """The role of a half block: the pixel above, and the one below."""
+    return f"{PIXEL}{bytes((*upper, *lower)).hex()}"
+
+
 def width_of(line: Line) -> int:
     """The cells a line takes."""
     return sum(cell_len(text) for text, _ in line)

@@ -26,3 +26,12 @@ class Said(Message):
         super().__init__()
         self.text = text
         self.severity: Severity = severity
+
+
+class ImagesWanted(Message):
+    """The user wants to see the validation images of one true class that were taken for another."""
+
+    def __init__(self, true: int, predicted: int) -> None:
+        super().__init__()
+        self.true = true
+        self.predicted = predicted

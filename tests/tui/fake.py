@@ -11,6 +11,7 @@ import msgspec
 from fxtui.run import events as ev
 from fxtui.run.commands import AnyCommand
 from fxtui.run.store import RunDirectory
+from tests.run.samples import prediction
 
 START = 1_795_500_000.0
 STAGES = tuple(f"features.{i}" for i in range(9))
@@ -196,6 +197,26 @@ def price() -> ev.CostEstimated:
     return ev.CostEstimated(change="set_trainable", after=("features.7", "features.8"), now=now, then=then)
 
 
+def evaluation(epoch: int = 9) -> ev.Evaluation:
+    """Two hundred images of ten classes, a few of them wrong."""
+    wrong = {(8, 1): 3, (4, 1): 1, (5, 9): 1, (1, 9): 2, (9, 3): 1}
+    results = []
+    number = 0
+    for (true, predicted), count in wrong.items():
+        for k in range(count):
+            results.append(ev.ImageResult(number, true, predicted, 0.7 - 0.05 * number, 2.5 - 0.2 * number - 0.01 * k))
+            number += 1
+    correct = [20 - sum(n for (true, _), n in wrong.items() if true == label) for label in range(10)]
+    for label in range(10):
+        for _ in range(correct[label]):
+            results.append(ev.ImageResult(number, label, label, 0.3 + number / 300, 0.9 - number / 250))
+            number += 1
+    pairs = [(label, label, correct[label]) for label in range(10)] + [(*pair, n) for pair, n in wrong.items()]
+    return ev.Evaluation(
+        epoch=epoch, support=(20,) * 10, correct=tuple(correct), confusion=tuple(pairs), images=tuple(results)
+    )
+
+
 def midway() -> list[ev.Event]:
     """Nine of twelve epochs, one stage unfrozen after the fourth."""
     events = beginning()
@@ -204,6 +225,11 @@ def midway() -> list[ev.Event]:
         if epoch == 4:
             events.append(thaw())
     return [*events, batch(10), price()]
+
+
+def looked_at() -> list[ev.Event]:
+    """The same, with the validation images evaluated and the worst of them traced."""
+    return [*midway(), evaluation(), prediction(9, number=0)]
 
 
 def finished(status: ev.RunStatus = "finished", reason: str = "") -> ev.RunFinished:

@@ -115,6 +115,9 @@ class RunScreen(Screen[None]):
     def show_body(self, state: RunState) -> None:
         """What a screen shows beside its panels."""
 
+    def pick_pair(self, pair: tuple[int, int]) -> None:
+        """Show the images of a pair of classes, true and predicted, where a screen shows images."""
+
     def advice(self, state: RunState) -> tuple[str, str] | None:  # noqa: ARG002  # a screen may have none of its own
         """This screen's own advice and its key; None: that on the run."""
         return None

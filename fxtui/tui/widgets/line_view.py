@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -12,7 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from fxtui.tui.glyphs import to_ascii
-from fxtui.tui.lines import ROLES, Line, fit
+from fxtui.tui.lines import PIXEL, ROLES, Line, fit
 
 
 class LineView(Widget):
@@ -47,4 +48,11 @@ class LineView(Widget):
         return tuple((to_ascii(text), role) for text, role in line) if self._ascii else line
 
     def _style(self, role: str, base: Style) -> Style:
+        if role.startswith(PIXEL):
+            return _pixels(role)
         return base + self.get_component_rich_style(f"fx--{role}", partial=True) if role else base
+
+
+@lru_cache(maxsize=8192)
+def _pixels(role: str) -> Style:
+    return Style.parse(f"#{role[1:7]} on #{role[7:13]}")

@@ -15,6 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from fxtui.run import commands as cmd
+from fxtui.run.catalogue import RunEntry
 from fxtui.run.events import CommandDone, CommandRefused, Event, RunFinished
 from fxtui.run.session import Session
 from fxtui.run.state import RunState
@@ -23,7 +24,7 @@ from fxtui.tui.actions import SCREENS, actions_on, find_action
 from fxtui.tui.frugal import FrugalApp
 from fxtui.tui.glyphs import to_ascii
 from fxtui.tui.look import Look
-from fxtui.tui.messages import CommandWanted, ImagesWanted, Said, Severity
+from fxtui.tui.messages import CommandWanted, ImagesWanted, OverlayChosen, Said, Severity
 from fxtui.tui.screens.base import RunScreen
 from fxtui.tui.screens.dialogs import Answer, HelpDialog, LearningRateDialog, QuitDialog
 from fxtui.tui.screens.opening import open_screen
@@ -60,11 +61,12 @@ class DashboardApp(FrugalApp[int]):
         self._on_ready = on_ready
         self._clock = clock
         self._leaving = False
+        self._overlay: tuple[RunEntry, ...] = ()
         self._unseen = False
         self._shown_at = 0.0
         self.state = past or RunState(name=session.run.name)
         for name in SCREENS:
-            self.add_mode(name, partial(open_screen, name, self.state, self.look))
+            self.add_mode(name, partial(open_screen, name, self.state, self.look, session.run))
 
     def on_mount(self) -> None:
         """Open the main screen; the engine is started only once it stands."""
@@ -110,6 +112,8 @@ class DashboardApp(FrugalApp[int]):
     def action_open(self, name: str) -> None:
         """Open a screen by its name."""
         self.switch_mode(name)
+        if isinstance(self.screen, RunScreen):
+            self.screen.overlay(self._overlay)
         self.call_after_refresh(self.drain)
 
     def action_act(self, name: str) -> None:
@@ -142,6 +146,10 @@ class DashboardApp(FrugalApp[int]):
         self.action_open("predict")
         if isinstance(self.screen, RunScreen):
             self.screen.pick_pair((message.true, message.predicted))
+
+    def on_overlay_chosen(self, message: OverlayChosen) -> None:
+        """Curves of other runs for the main screen."""
+        self._overlay = message.runs
 
     def on_said(self, message: Said) -> None:
         """A screen has something to tell."""

@@ -6,6 +6,7 @@ from typing import Literal
 
 from textual.message import Message
 
+from fxtui.run.catalogue import RunEntry
 from fxtui.run.commands import AnyCommand
 
 Severity = Literal["information", "warning", "error"]
@@ -35,3 +36,11 @@ class ImagesWanted(Message):
         super().__init__()
         self.true = true
         self.predicted = predicted
+
+
+class OverlayChosen(Message):
+    """The user wants the curves of these runs beside this one's; none: only its own."""
+
+    def __init__(self, runs: tuple[RunEntry, ...]) -> None:
+        super().__init__()
+        self.runs = runs

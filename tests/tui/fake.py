@@ -21,8 +21,8 @@ SIZES = (928, 1_400, 16_000, 44_000, 210_000, 480_000, 1_960_000, 700_000, 412_1
 class FakeSession:
     """Hands out what :meth:`say` was given."""
 
-    def __init__(self, events: Iterable[ev.Event] = ()) -> None:
-        self.run = RunDirectory(Path("runs/20261124-1405-digits-demo"))
+    def __init__(self, events: Iterable[ev.Event] = (), root: Path = Path("runs")) -> None:
+        self.run = RunDirectory(root / "20261124-1405-digits-demo")
         self.alive = True
         self.sent: list[AnyCommand] = []
         self._waiting: list[ev.Event] = []

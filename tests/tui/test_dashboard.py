@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from textual.pilot import Pilot
 from fxtui.run import commands as cmd
 from fxtui.run import events as ev
 from fxtui.tui.app import DashboardApp
-from fxtui.tui.look import Look
 from fxtui.tui.screens.dialogs import HelpDialog, LearningRateDialog, QuitDialog
 from fxtui.tui.widgets.layer_tree import LayerTree
 from fxtui.tui.widgets.line_view import LineView
@@ -90,6 +88,7 @@ async def test_a_click_on_a_mark_toggles_that_layer() -> None:
     app, session = made(midway())
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(app, pilot)
+        await pilot.press("home")
         await pilot.click("#layers", offset=(1, 2))
         assert session.sent == [cmd.SetTrainable(paths=("features.0",), value=True)]
 
@@ -208,30 +207,6 @@ async def test_nothing_is_sent_again_when_nothing_changed(monkeypatch: pytest.Mo
         app.drain()
         app.drain()
         assert refreshed == []
-
-
-LOOKS = [
-    ("80x24", (80, 24), midway, {}),
-    ("120x40", (120, 40), midway, {}),
-    ("200x60", (200, 60), midway, {}),
-    ("light", (120, 40), midway, {"theme": "fxtui-light"}),
-    ("ascii", (120, 40), midway, {"look": Look(ascii_only=True)}),
-    ("beginning", (120, 40), beginning, {}),
-]
-
-
-@pytest.mark.parametrize(("name", "size", "events", "options"), LOOKS, ids=[look[0] for look in LOOKS])
-def test_look(
-    snap_compare: Any, monkeypatch: pytest.MonkeyPatch, name: str, size: Any, events: Any, options: Any
-) -> None:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    app, _ = made(events(), **options)
-
-    async def before(pilot: Pilot[int]) -> None:
-        await settle(app, pilot)
-
-    assert snap_compare(app, terminal_size=size, run_before=before), name
 
 
 def test_the_dashboard_loads_no_torch() -> None:

@@ -10,6 +10,7 @@ from textual.containers import Container
 from textual.screen import Screen
 
 from fxtui.advice.rules import advise
+from fxtui.run.catalogue import RunEntry
 from fxtui.run.state import RunState
 from fxtui.tui.actions import SCREENS, actions_on
 from fxtui.tui.lines import Line, fit
@@ -117,6 +118,9 @@ class RunScreen(Screen[None]):
 
     def pick_pair(self, pair: tuple[int, int]) -> None:
         """Show the images of a pair of classes, true and predicted, where a screen shows images."""
+
+    def overlay(self, runs: tuple[RunEntry, ...]) -> None:
+        """Draw the curves of other runs, too, where a screen has curves."""
 
     def advice(self, state: RunState) -> tuple[str, str] | None:  # noqa: ARG002  # a screen may have none of its own
         """This screen's own advice and its key; None: that on the run."""

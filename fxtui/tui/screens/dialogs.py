@@ -49,6 +49,39 @@ class QuitDialog(ModalScreen[Answer]):
                 self.dismiss("stay")
 
 
+class ConfirmDialog(ModalScreen[bool]):
+    """Asked before something is lost: what, and the word for it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "yes"),
+        Binding("escape,n,q", "answer(False)", "no"),
+    ]
+
+    def __init__(self, question: str, loss: str, act: str) -> None:
+        super().__init__()
+        self._question, self._loss, self._act = question, loss, act
+
+    def compose(self) -> ComposeResult:
+        """The question, what would be lost, and the answers."""
+        with Vertical(classes="dialog"):
+            yield Static(escape(self._question), classes="heading")
+            yield Static(escape(self._loss))
+            yield Static(f"[b $primary]y[/]  {escape(self._act)}", id="answer-yes")
+            yield Static("[b $primary]esc[/]  leave it", id="answer-no")
+
+    def action_answer(self, answer: bool) -> None:
+        """Close with the answer."""
+        self.dismiss(answer)
+
+    def on_click(self, event: object) -> None:
+        """The answers can be clicked."""
+        match getattr(getattr(event, "widget", None), "id", None):
+            case "answer-yes":
+                self.dismiss(True)
+            case "answer-no":
+                self.dismiss(False)
+
+
 class LearningRateDialog(ModalScreen[float | None]):
     """Asks for a learning rate above 0."""
 

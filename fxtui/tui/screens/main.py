@@ -8,8 +8,10 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
+from fxtui.run.catalogue import RunEntry
 from fxtui.run.state import RunState
 from fxtui.tui.actions import bindings_on
+from fxtui.tui.curves import OverlayRun
 from fxtui.tui.look import Look
 from fxtui.tui.messages import CommandWanted
 from fxtui.tui.places import Places, stack
@@ -64,6 +66,12 @@ class MainScreen(PlotKeys, TreeScreen):
     def places(self, width: int, height: int) -> Places:
         """One column of panels, two, or three, by the room there is."""
         return main_places(width, height)
+
+    def overlay(self, runs: tuple[RunEntry, ...]) -> None:
+        """Draw the validation curves of other runs beside this one's."""
+        overlays = [OverlayRun(run.short_name, run.epochs, run.started) for run in runs]
+        for plot in self.query(PlotPanel):
+            plot.set_overlays(overlays)
 
     def show_body(self, state: RunState) -> None:
         """Keep the worst image of the last evaluation in sight, where there is room for it."""

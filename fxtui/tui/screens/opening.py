@@ -5,11 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 
 from fxtui.run.state import RunState
+from fxtui.run.store import RunDirectory
 from fxtui.tui.look import Look
 from fxtui.tui.screens.base import RunScreen
 
 
-def open_screen(name: str, state: RunState, look: Look) -> RunScreen:
+def open_screen(name: str, state: RunState, look: Look, run: RunDirectory) -> RunScreen:
     """The screen ``name``, which is class ``NameScreen`` in the module of that name."""
-    made: RunScreen = getattr(import_module(f"fxtui.tui.screens.{name}"), f"{name.capitalize()}Screen")(state, look)
+    kind = getattr(import_module(f"fxtui.tui.screens.{name}"), f"{name.capitalize()}Screen")
+    made: RunScreen = kind(state, look, run) if name == "runs" else kind(state, look)
     return made

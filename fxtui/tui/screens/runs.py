@@ -1,17 +1,135 @@
-"""The runs screen."""
+"""The runs screen: every run, some of them side by side, and what was done in each."""
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import time
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.binding import BindingType
 
+from fxtui import formats
+from fxtui.run.catalogue import Catalogue, RunEntry, entry_of
+from fxtui.run.state import RunState
+from fxtui.run.store import RunDirectory
 from fxtui.tui.actions import bindings_on
+from fxtui.tui.look import Look
+from fxtui.tui.messages import OverlayChosen, Said
+from fxtui.tui.places import Places, stack
 from fxtui.tui.screens.base import RunScreen
+from fxtui.tui.screens.dialogs import ConfirmDialog
+from fxtui.tui.widgets.panels import Panel
+from fxtui.tui.widgets.run_panels import ComparePanel, DonePanel, OverlayPlot, RunTable
+
+_GAP = 3
+_WIDE = 98
+_READ_SECONDS = 5.0
 
 
 class RunsScreen(RunScreen):
-    """To come."""
+    """Reads the other runs in a thread while it is shown; this one is taken from its state."""
 
     NAME = "runs"
+    HINTS = (("↑↓", "run"),)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_on("runs")]
+
+    def __init__(
+        self, state: RunState, look: Look, run: RunDirectory, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(state, look)
+        self._run = run
+        self._clock = clock
+        self._catalogue = Catalogue(run.path.parent)
+        self._others: list[RunEntry] = []
+        self._read_at = float("-inf")
+
+    def panels(self) -> tuple[Panel, ...]:
+        """The table first, so that its keys work at once."""
+        plain = self.look.ascii_only
+        self._table = RunTable(id="runs", ascii_only=plain)
+        self._plot = OverlayPlot(id="overlay", ascii_only=plain)
+        self._compare = ComparePanel(id="compare", ascii_only=plain)
+        self._done = DonePanel(id="done", ascii_only=plain)
+        return self._table, self._plot, self._compare, self._done
+
+    def places(self, width: int, height: int) -> Places:
+        """The table above; plot, differences and deeds below it."""
+        top = max(5, height * 2 // 5)
+        below = height - top - 1
+        if width < _WIDE:
+            return {**stack(0, width, height, (("runs", top, 0), ("compare", max(3, height - top), 0)))}
+        half = (width - _GAP) // 2
+        return {
+            **stack(0, width, top, (("runs", top, 0),)),
+            **stack(0, half, below, (("overlay", below, 0),), top + 1),
+            **stack(half + _GAP, width - half - _GAP, below, (("compare", 9, 2), ("done", 4, 1)), top + 1),
+        }
+
+    def show_state(self, state: RunState, now: float | None) -> None:
+        """Give the panels the runs before they are drawn."""
+        own = entry_of(state, self._run, running=not state.ended)
+        self._table.set_entries([own, *(run for run in self._others if run.path != self._run.path)])
+        self._compare.runs = self._plot.runs = self._table.marked
+        self._done.run = self._table.selected
+        super().show_state(state, now)
+
+    def show_body(self, state: RunState) -> None:  # noqa: ARG002  # a screen's signature
+        """Read the other runs now and then."""
+        now = self._clock()
+        if now - self._read_at >= _READ_SECONDS:
+            self._read_at = now
+            self.run_worker(self._read(), exclusive=True, exit_on_error=False)
+
+    async def _read(self) -> None:
+        self._others = await asyncio.to_thread(self._catalogue.entries)
+        self.refresh_state()
+
+    def on_run_table_changed(self, _message: RunTable.Changed) -> None:
+        """Tell of the run under the cursor."""
+        self.refresh_state()
+
+    def do_mark_run(self) -> None:
+        """Mark the run under the cursor, to compare it."""
+        if reason := self._table.mark():
+            self.post_message(Said(reason, "warning"))
+        self.refresh_state()
+
+    def do_sort_runs(self) -> None:
+        """The next order."""
+        self._table.next_order()
+        self.refresh_state()
+
+    def do_overlay_runs(self) -> None:
+        """Draw the marked runs' curves on the main screen, too."""
+        runs = tuple(run for run in self._table.marked if run.path != self._run.path)
+        self.post_message(OverlayChosen(runs))
+        names = ", ".join(run.short_name for run in runs)
+        self.post_message(Said(f"on the main screen: {names}" if names else "no other runs on the main screen"))
+
+    def do_remove_run(self) -> None:
+        """Ask, then remove the run under the cursor."""
+        run = self._table.selected
+        if run is None:
+            return
+        if run.status == "running" or run.path == self._run.path:
+            self.post_message(Said(f"{run.short_name}: is open or running, so it stays", "warning"))
+            return
+        size = sum(file.stat().st_size for file in run.path.rglob("*") if file.is_file())
+
+        def removed(yes: bool | None) -> None:
+            if yes:
+                self.run_worker(self._remove(run), exit_on_error=False)
+
+        question = f"Remove {run.name}?"
+        self.app.push_screen(ConfirmDialog(question, f"its {formats.size(size)} cannot be had back", "remove"), removed)
+
+    async def _remove(self, run: RunEntry) -> None:
+        try:
+            await asyncio.to_thread(shutil.rmtree, run.path)
+        except OSError as error:
+            self.post_message(Said(f"{run.path}: cannot be removed: {error.strerror}", "error"))
+            return
+        self.post_message(Said(f"{run.short_name} is removed"))
+        await self._read()

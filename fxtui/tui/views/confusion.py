@@ -110,9 +110,9 @@ def pair_lines(said: Evaluation, names: Sequence[str], width: int, height: int) 
     for true, predicted, images in pairs[: max(0, height - 1)]:
         who = f"{_short(names, true, 12)} → {_short(names, predicted, 12)}"
         share = f"{images / said.support[true]:.1%} of {_short(names, true, 12)}"
-        lines.append(
-            fit(((f"{who:<{max(8, min(27, width - 28))}} ", "strong"), (f"{formats.plural(images, 'image'):<10}", ""), (share, "muted")), width)
-        )
+        count = f" {formats.plural(images, 'image'):<10}"
+        room = max(8, min(27, width - 28))
+        lines.append(fit(((f"{who:<{room}}", "strong"), (count, ""), (share, "muted")), width))
     if not pairs:
         lines.append(fit((("no errors", "muted"),), width))
     return lines[:height]

@@ -84,6 +84,11 @@ class PlotPanel(Panel, can_focus=True):
         self._limits = None
         self.redraw()
 
+    @property
+    def overlays(self) -> tuple[OverlayRun, ...]:
+        """The other runs whose curves are drawn."""
+        return self._overlays
+
     def set_overlays(self, runs: Sequence[OverlayRun]) -> None:
         """Draw the validation curves of these runs, too; none: only its own."""
         self._overlays = tuple(runs)

@@ -1,0 +1,127 @@
+"""All runs of a directory in a few figures each, read again only when they have changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fxtui.config import ConfigError
+from fxtui.run.events import EpochEnd
+from fxtui.run.state import RunState
+from fxtui.run.store import RunDirectory, RunStore
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    """One run. ``status`` is running, finished, stopped, failed, interrupted or damaged, ``reason`` says why.
+
+    ``done`` are (epoch, what was done); ``settings`` is the configuration with dotted keys; seconds and fractions.
+    """
+
+    name: str
+    path: Path
+    status: str
+    reason: str = ""
+    backbone: str = ""
+    trains: str = ""
+    lr: float | None = None
+    epochs_planned: int = 0
+    epochs: tuple[EpochEnd, ...] = ()
+    best: EpochEnd | None = None
+    seconds_per_epoch: float | None = None
+    seconds: float = 0.0
+    started: float = 0.0
+    val_images: int = 0
+    done: tuple[tuple[int, str], ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def short_name(self) -> str:
+        """The name without the time it begins with."""
+        return re.sub(r"^\d{8}-\d{4}-", "", self.name)
+
+
+def entry_of(state: RunState, run: RunDirectory, *, running: bool) -> RunEntry:
+    """A run's figures from its state."""
+    head = next((row for row in state.layers if row.is_head), None)
+    trains = [row.path for row in state.layers if row.is_stage and row.trainable != "none"]
+    return RunEntry(
+        name=run.name,
+        path=run.path,
+        status="running" if running and not state.ended else state.phase if state.ended else "interrupted",
+        reason=state.reason,
+        backbone=state.model.backbone if state.model else "",
+        trains=", ".join([*_joined(trains), "head"]) if state.layers else "",
+        lr=state.epochs[-1].lr if state.epochs else head.lr if head else None,
+        epochs_planned=state.epochs_planned,
+        epochs=tuple(state.epochs),
+        best=state.best,
+        seconds_per_epoch=state.seconds_per_epoch,
+        seconds=state.elapsed,
+        started=state.started,
+        val_images=state.data.val if state.data else 0,
+        done=tuple((int(mark.epoch) + 1, mark.text) for mark in state.marks),
+        settings=dict(_flat(state.config)),
+    )
+
+
+class Catalogue:
+    """The runs below ``root``. Not to be used by two threads at once."""
+
+    def __init__(self, root: Path) -> None:
+        self._store = RunStore(root)
+        self._known: dict[Path, tuple[tuple[int, int, bool], RunEntry]] = {}
+
+    def entries(self) -> list[RunEntry]:
+        """Every run, the newest first; one that cannot be read has the status damaged, and the reason."""
+        found = []
+        for run in reversed(self._store.list()):
+            try:
+                stat = run.journal.stat()
+            except OSError:
+                found.append(RunEntry(run.name, run.path, "damaged", "has no events.jsonl"))
+                continue
+            key = (stat.st_mtime_ns, stat.st_size, run.is_locked())
+            known = self._known.get(run.path)
+            if known is None or known[0] != key:
+                known = self._known[run.path] = (key, _read(run, running=key[2]))
+            found.append(known[1])
+        return found
+
+
+def settings_that_differ(entries: Sequence[RunEntry]) -> list[tuple[str, tuple[str, ...]]]:
+    """(key, its value in each run) of every setting that is not the same in all of them; `–` where a run has none."""
+    keys = dict.fromkeys(key for entry in entries for key in entry.settings if key != "name")
+    rows = [(key, tuple(entry.settings.get(key, "–") for entry in entries)) for key in keys]
+    return [(key, values) for key, values in rows if len(set(values)) > 1]
+
+
+def _read(run: RunDirectory, *, running: bool) -> RunEntry:
+    try:
+        return entry_of(run.load_state(), run, running=running)
+    except ConfigError as error:
+        return RunEntry(run.name, run.path, "damaged", str(error))
+
+
+def _joined(stages: Sequence[str]) -> list[str]:
+    """The first and last of several stages."""
+    return list(stages) if len(stages) < 3 else [f"{stages[0]} to {stages[-1]}"]
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            found += _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list | tuple):
+            found.append((prefix + key, ", ".join(map(_plain, value)) or "none"))
+        else:
+            found.append((prefix + key, _plain(value)))
+    return found
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,170 @@
+"""The runs as a table, what differs between some of them, and what was done in one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fxtui import formats
+from fxtui.advice.rules import standard_error
+from fxtui.run.catalogue import RunEntry, settings_that_differ
+from fxtui.tui.lines import Line, Piece, fit, title
+
+_SPARKS = "▁▂▃▄▅▆▇█"
+_MARKS: dict[str, Piece] = {
+    "running": ("●", "ok"), "finished": ("✓", "ok"), "stopped": ("■", "warn"), "failed": ("✗", "error"),
+    "interrupted": ("‖", "warn"), "damaged": ("!", "error"),
+}  # fmt: skip
+_MARK, _LEAST_NAME, _MOST_NAME = 6, 12, 28
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """``rank``: the higher, the sooner it goes where there is no room."""
+
+    head: str
+    width: int
+    rank: int
+    cell: Callable[[RunEntry], str]
+    left: bool = False
+
+
+_COLUMNS = (
+    _Column("state", 11, 3, lambda run: run.status, left=True),
+    _Column("backbone", 18, 6, lambda run: run.backbone or formats.NONE, left=True),
+    _Column("trains", 20, 5, lambda run: run.trains or formats.NONE, left=True),
+    _Column("lr", 7, 4, lambda run: formats.lr(run.lr)),
+    _Column("epochs", 7, 2, lambda run: f"{len(run.epochs)}/{run.epochs_planned}"),
+    _Column("best val", 8, 0, lambda run: formats.accuracy(run.best.val_accuracy if run.best else None)),
+    _Column("val loss", 8, 7, lambda run: formats.loss(run.best.val_loss if run.best else None)),
+    _Column("time", 8, 8, lambda run: formats.duration(run.seconds) if run.seconds else formats.NONE),
+    _Column("start", 11, 9, lambda run: _clock(run.started)),
+    _Column("val by epoch", 16, 1, lambda run: spark([e.val_accuracy for e in run.epochs], 16), left=True),
+)
+
+
+def spark(values: Sequence[float], width: int) -> str:
+    """A curve in one line: each cell the last of the values that it stands for, from the lowest to the highest."""
+    if not values:
+        return ""
+    cells = min(width, len(values))
+    shown = [values[(at + 1) * len(values) // cells - 1] for at in range(cells)]
+    low, high = min(shown), max(shown)
+    return "".join(_SPARKS[3 if high == low else min(7, int((v - low) / (high - low) * 7.999))] for v in shown)
+
+
+def run_lines(
+    runs: Sequence[RunEntry],
+    marked: Sequence[str],
+    order: str,
+    width: int,
+    height: int,
+    cursor: int,
+    first: int,
+    focused: bool,
+) -> list[Line]:
+    """The heading, the column names, and the runs from number ``first`` on."""
+    note = f"{formats.plural(len(runs), 'run')}, {len(marked)} marked"
+    lines = [title("Runs", ((note, "muted"),), ((order, "muted"),), width, focused)]
+    columns = list(_COLUMNS)
+    while columns and _MARK + _LEAST_NAME + sum(c.width + 2 for c in columns) > width:
+        columns.remove(max(columns, key=lambda column: column.rank))
+    name = min(_MOST_NAME, width - _MARK - sum(c.width + 2 for c in columns))
+    heads = "".join(_cell(column.head, column) for column in columns)
+    lines.append(fit(((" " * _MARK + "run".ljust(name), "muted"), (heads, "muted")), width))
+    for at, run in enumerate(runs[first : first + max(0, height - 2)], first):
+        number = f"▪{marked.index(run.name) + 1}" if run.name in marked else "  "
+        cells = "".join(_cell(column.cell(run), column) for column in columns)
+        line = fit(
+            (
+                (f" {number} ", "accent"),
+                _MARKS[run.status],
+                (" ", ""),
+                (_cut(run.short_name, name).ljust(name), "strong" if run.status == "running" else ""),
+                (cells, ""),
+            ),
+            width,
+        )
+        lines.append(tuple((piece, "selected") for piece, _ in line) if at == cursor else line)
+    return lines[:height]
+
+
+def difference_lines(runs: Sequence[RunEntry], width: int, height: int) -> list[Line]:
+    """The marked runs side by side: their results, and the settings that are not the same."""
+    lines = [title("What differs", (), (), width)]
+    if len(runs) < 2:
+        return [*lines, fit((("space", "key"), (" marks runs to compare; two at the least", "muted")), width)][:height]
+    label = min(24, max(14, width - 10 * len(runs)))
+    cell = max(6, (width - label) // len(runs))
+
+    def row(name: str, values: Sequence[str], role: str = "") -> Line:
+        text = "".join(_cut(value, cell - 1).rjust(cell) for value in values)
+        return fit(((_cut(name, label - 1).ljust(label), "muted"), (text, role)), width)
+
+    lines.append(row("", [f"▪{number}" for number in range(1, len(runs) + 1)], "accent"))
+    lines.append(row("run", [run.short_name for run in runs]))
+    lines.append(row("trains at the end", [run.trains or formats.NONE for run in runs]))
+    lines.append(
+        row("best val", [formats.accuracy(run.best.val_accuracy if run.best else None) for run in runs], "val")
+    )
+    lines.append(row("at epoch", [str(run.best.epoch) if run.best else formats.NONE for run in runs]))
+    lines.append(row("seconds an epoch", [formats.duration(run.seconds_per_epoch) for run in runs]))
+    lines += [row(key, values) for key, values in settings_that_differ(runs)]
+    if note := noise_note(runs):
+        lines = [*lines[: max(1, height - 1)], fit(((note, "muted"),), width)]
+    return lines[:height]
+
+
+def noise_note(runs: Sequence[RunEntry]) -> str:
+    """Which of the marked runs cannot be told apart by their best validation accuracy; nothing if all can."""
+    near = []
+    for at, one in enumerate(runs):
+        for other in range(at + 1, len(runs)):
+            two = runs[other]
+            if one.best and two.best and one.val_images and two.val_images:
+                a, b = one.best.val_accuracy, two.best.val_accuracy
+                error = max(standard_error(a, one.val_images), standard_error(b, two.val_images))
+                if abs(a - b) <= error:
+                    near.append((at + 1, other + 1, error))
+    if not near:
+        return ""
+    pairs = ", ".join(f"▪{a} and ▪{b}" for a, b, _ in near)
+    return f"{pairs}: within the noise (±{max(error for *_, error in near) * 100:.1f})"
+
+
+def done_lines(run: RunEntry | None, width: int, height: int) -> list[Line]:
+    """What was done in a run, and to what figure it had come then."""
+    name = run.short_name if run else ""
+    lines = [title("What was done", ((name, "strong"),), (), width)]
+    if run is None:
+        return lines
+    if run.reason:
+        lines.append(fit(((f"{run.status}: {run.reason}", "warn"),), width))
+    room = max(1, width - 13)
+
+    def deed(epoch: int, text: str, figure: float | None) -> Line:
+        shown = "" if figure is None else formats.accuracy(figure)
+        return fit(((f"{epoch:>4}  ", "muted"), (_cut(text, room).ljust(room), ""), (f"{shown:>6}", "val")), width)
+
+    for epoch, text in run.done:
+        before = next((end for end in run.epochs if end.epoch == epoch - 1), None)
+        lines.append(deed(epoch, text, before.val_accuracy if before else None))
+    if run.epochs:
+        last = run.epochs[-1]
+        best = f"{run.status}, best at epoch {run.best.epoch}" if run.best else run.status
+        lines.append(deed(last.epoch, best, last.val_accuracy))
+    return lines[:height]
+
+
+def _clock(started: float) -> str:
+    return time.strftime("%m-%d %H:%M", time.localtime(started)) if started else formats.NONE
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def _cell(text: str, column: _Column) -> str:
+    text = _cut(text, column.width)
+    return "  " + (text.ljust(column.width) if column.left else text.rjust(column.width))

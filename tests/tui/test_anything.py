@@ -1,0 +1,99 @@
+"""Whatever is pressed, clicked or resized while a run trains: nothing is raised, and the screen stays usable."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from textual.pilot import OutOfBounds, Pilot
+
+from fxtui.config import bundled_config, load_config
+from fxtui.engine.job import run_job
+from fxtui.run.commands import Stop
+from fxtui.run.session import LocalSession
+from fxtui.run.store import RunStore
+from fxtui.tui.app import DashboardApp
+from fxtui.tui.screens.base import RunScreen
+from tests.tui.runs import some_runs
+from tests.tui.test_dashboard import text_of
+
+# All that is bound, and some that is not. `d` and `ctrl+q`, `s` in a dialog end what is to be tried.
+KEYS = [
+    *"1234567", *"uzfwonbylxep[]cat/?+-=", "space", "up", "down", "left", "right", "tab", "shift+tab", "home", "end",
+    "pageup", "pagedown", "enter", "escape", "escape", "f2", "ctrl+p", "delete", "q", "5", "7", "%", "ö",
+]  # fmt: skip
+
+
+def training(directory: Path) -> LocalSession:
+    some_runs(directory)
+    settings = ["device=cpu", "data.limit=120", "train.epochs=1000000", "data.image_size=32", "train.batch_size=16"]
+    config = load_config(bundled_config("demo"), settings)
+    return LocalSession(RunStore(directory / "runs").create(config), lambda link: run_job(config, link))
+
+
+async def press_on(pilot: Pilot[int], app: DashboardApp, generator: random.Random, count: int, resizes: int) -> None:
+    """So many keys and clicks, and so many resizes, in any order."""
+    deeds = ["keys"] * count + ["resize"] * resizes
+    generator.shuffle(deeds)
+    for deed in deeds:
+        if deed == "resize":
+            await pilot.resize_terminal(generator.randint(20, 250), generator.randint(5, 80))
+        elif generator.random() < 0.1:
+            width, height = app.size
+            try:
+                await pilot.click(offset=(generator.randrange(width), generator.randrange(height)))
+            except OutOfBounds:
+                # A click at a place that a resize has just taken away.
+                continue
+        else:
+            key = generator.choice(KEYS)
+            await pilot.press(key)
+            # What ends the run or leaves is asked first; the answer is no.
+            if len(app.screen_stack) > 1 and generator.random() < 0.5:
+                await pilot.press("escape")
+
+
+async def usable(pilot: Pilot[int], app: DashboardApp) -> None:
+    """Back on the main screen of an ordinary size, it shows the run, and keys work."""
+    await pilot.resize_terminal(120, 40)
+    while not isinstance(app.screen, RunScreen):
+        await pilot.press("escape")
+        await pilot.pause()
+    await pilot.press("escape", "1")
+    for _ in range(3):
+        app.drain()
+        await pilot.pause()
+    assert isinstance(app.screen, RunScreen)
+    assert app.screen.NAME == "main"
+    assert "fxtui" in text_of(app, "header")
+    assert "classifier.1" in text_of(app, "layers")
+    assert "quit" in text_of(app, "keys")
+
+
+async def _tried(directory: Path, seed: int, count: int, resizes: int) -> None:
+    session = training(directory)
+    app = DashboardApp(session, on_ready=session.start)
+    try:
+        async with app.run_test(size=(120, 40)) as pilot:
+            while not app.state.epochs:
+                await pilot.pause(0.05)
+            await press_on(pilot, app, random.Random(seed), count, resizes)
+            await usable(pilot, app)
+    finally:
+        session.send(Stop(when="now"))
+        session.join()
+    assert app.return_code in (0, None)
+    finished = session.run.load_state().finished
+    assert finished is not None
+    assert finished.status != "failed", finished.reason
+
+
+async def test_many_random_keys_clicks_and_resizes(tmp_path: Path) -> None:
+    await _tried(tmp_path, seed=1, count=600, resizes=20)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+async def test_twenty_thousand_random_keys_and_clicks_and_two_hundred_resizes(tmp_path: Path) -> None:
+    await _tried(tmp_path, seed=2, count=20_000, resizes=200)

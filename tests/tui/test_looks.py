@@ -71,7 +71,7 @@ def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("name", "screen", "size", "options"), LOOKS, ids=[look[0] for look in LOOKS])
 def test_look(snap_compare: Any, still: Path, name: str, screen: str, size: Any, options: Any) -> None:
-    app = DashboardApp(FakeSession(looked_at(), still), clock=lambda: START + 70, **options)
+    app = DashboardApp(FakeSession(looked_at(), still), clock=lambda: START + 70, **{"theme": "fxtui-dark", **options})
     app.machine = StillMachine()  # type: ignore[assignment]
 
     async def before(pilot: Pilot[int]) -> None:
@@ -87,9 +87,10 @@ def test_look(snap_compare: Any, still: Path, name: str, screen: str, size: Any,
     assert snap_compare(app, terminal_size=size, run_before=before), name
 
 
-@pytest.mark.parametrize(("name", "events"), [("beginning", beginning), ("ended", lambda: [*looked_at(), finished()])])
-def test_look_of_the_run(snap_compare: Any, still: Path, name: str, events: Any) -> None:
-    app = DashboardApp(FakeSession(events(), still), clock=lambda: START + 70)
+@pytest.mark.parametrize("name", ["beginning", "ended"])
+def test_look_of_the_run(snap_compare: Any, still: Path, name: str) -> None:
+    events = beginning() if name == "beginning" else [*looked_at(), finished()]
+    app = DashboardApp(FakeSession(events, still), theme="fxtui-dark", clock=lambda: START + 70)
     app.machine = StillMachine()  # type: ignore[assignment]
 
     async def before(pilot: Pilot[int]) -> None:

@@ -86,7 +86,7 @@ def main_places(width: int, height: int) -> Places:
     """Where the panels of the main screen stand in a body of so many cells."""
     plots = (("loss", 6, 3), ("accuracy", 6, 3), ("epochs", 4, 3))
     if width >= _HUGE:
-        left, middle = width * 4 // 9, width * 3 // 10
+        left, middle = width * 2 // 5, width * 3 // 10
         right = width - left - middle - 2 * _GAP
         at = left + _GAP
         return {

@@ -54,9 +54,9 @@ def matrix_lines(
     """The matrix, or the part of it around the cursor, true classes downwards; ``cursor`` is (true, predicted)."""
     count = len(said.support)
     cells = {(true, predicted): images for true, predicted, images in said.confusion}
-    label = max(4, min(12, max(len(name) for name in names))) if names else 4
-    # As wide as "100%" and a space, wider where there is room for all classes.
-    cell = max(5, len(str(max(said.support, default=0))) + 1, min(7, (width - label - 9) // max(1, count)))
+    label = max(4, min(12, max(len(name) for name in names) + 1)) if names else 4
+    least = max(5 if shares else 4, len(str(max(said.support, default=0))) + 1)
+    cell = max(least, min(7, (width - label - 9) // max(1, count)))
     columns = max(1, min(count, (width - label - 9) // cell))
     rows = max(1, min(count, height - 3))
     left, top = _window(cursor[1], columns, count), _window(cursor[0], rows, count)
@@ -81,7 +81,7 @@ def matrix_lines(
     precise = "".join(f"{_percent(figures[at].precision):>{cell}}" for at in range(left, left + columns))
     accuracy = sum(said.correct) / max(1, total)
     lines.append(
-        fit((("prec".ljust(label), "muted"), (precise, ""), (f"{formats.accuracy(accuracy):>8}", "strong")), width)
+        fit((("pr.%".ljust(label), "muted"), (precise, ""), (f"{formats.accuracy(accuracy):>8}", "strong")), width)
     )
     return lines[:height]
 
@@ -129,7 +129,7 @@ def _cell(images: int, support: int, shares: bool) -> str:
 
 
 def _percent(fraction: float | None) -> str:
-    return formats.NONE if fraction is None else f"{fraction:.0%}"
+    return formats.NONE if fraction is None else f"{fraction * 100:.0f}"
 
 
 def _short(names: Sequence[str], label: int, width: int) -> str:

@@ -11,6 +11,8 @@ from fxtui.tui.lines import Line, Piece, bar, fit, title, width_of
 from fxtui.tui.picture import picture_lines
 
 _PICTURE = 32
+# Lines from which on there is room for arrows between the steps.
+_ROOMY = 28
 _SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -49,9 +51,11 @@ def image_list_lines(
 def trace_lines(seen: Prediction, names: Sequence[str], width: int, height: int, *, plain: bool) -> list[Line]:
     """The picture with the trace beside it, and below them the logits and probabilities by class."""
     heading = title("Trace", ((seen.image, "strong"),), (verdict(seen, names),), width)
-    side = min(_PICTURE, (width - 2) // 2, max(8, (height - 9) * 2))
+    side = min(_PICTURE, (width - 2) // 2 if width >= 60 else (width - 2) * 2 // 5, max(8, (height - 9) * 2))
     picture = picture_lines(seen.thumbnail, side, max(4, min(side // 2, height - 1)), plain=plain)
     beside = _steps(seen, names, max(10, width - side - 3))
+    if height < _ROOMY:
+        beside = [line for line in beside if line[0][0] not in ("↓", "")]
     lines = [heading]
     for at in range(max(len(picture), len(beside))):
         shown = picture[at] if at < len(picture) else ()
@@ -99,7 +103,7 @@ def _steps(seen: Prediction, names: Sequence[str], width: int) -> list[Line]:
     top = seen.scores[0]
     apart = f", top two {top.logit - seen.scores[1].logit:.2f} apart" if len(seen.scores) > 1 else ""
     arrow: Line = (("↓", "muted"),)
-    weights = "the weights in training" if seen.source == "live" else f"the {seen.source} checkpoint"
+    weights = "live weights" if seen.source == "live" else f"{seen.source} checkpoint"
     pixels = f"min {seen.pixel_min:.2f}  max {seen.pixel_max:.2f}  mean {seen.pixel_mean:.2f}"
     positive = f"{len(seen.feature_bins)} bins of {seen.features:,}, {seen.features_positive:.0%} above zero"
     logits = f"logits {seen.logit_min:+.2f} to {seen.logit_max:+.2f}{apart}"

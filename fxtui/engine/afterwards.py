@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 
 from fxtui.config import ConfigError
@@ -22,7 +24,9 @@ _BATCH = 64
 
 
 class Afterwards:
-    """Answers with the weights of a run's best checkpoint, or of its last where there is no best.
+    """Answers with the weights that the last epoch was validated with, as far as they are kept.
+
+    They are those of the last checkpoint; of the best, where averages of the weights validate and only it holds them.
 
     They are loaded at the first question and kept. ``source``: the images, if they have been opened already.
     """
@@ -70,7 +74,7 @@ class _Loaded:
     def __init__(self, run: RunDirectory, source: ImageSource | None) -> None:
         config = run.load_config()
         kept = Resumed(run)
-        kind: str = "best" if has_checkpoint(run, "best") else "last"
+        kind: Literal["best", "last"] = "best" if config.train.ema and has_checkpoint(run, "best") else "last"
         tensors, _, info = load_checkpoint(run, kind)
         source = open_source(config.data) if source is None else source
         loaded = load_for(config, len(source.classes), read_weights=False)
@@ -83,4 +87,4 @@ class _Loaded:
         self.model = loaded.module.to(self.device).eval()
         self.normalise = Normaliser(preprocessing, self.device)
         self.tracer = Tracer(self.model, loaded.head, preprocessing, self.device)
-        self.weights = Weights(info.epoch, info.step, "best" if kind == "best" else "last")
+        self.weights = Weights(info.epoch, info.step, kind)

@@ -89,6 +89,9 @@ class FrugalApp(App[ReturnType]):
         self.machine.close()
 
     def _next_frame(self) -> None:
+        # While the app closes, its screens are gone before its timers.
+        if not self.screen_stack:
+            return
         # Processor time of this thread: what drawing takes from training. The clock on the wall would add the time in
         # which the trainer held the interpreter, and drawing would slow down the more, the less it costs.
         start = time.thread_time()

@@ -106,7 +106,11 @@ def test_a_prediction_agrees_with_the_evaluation_and_with_plain_torch(tmp_path: 
     assert isinstance(seen, ev.Prediction)
     assert (seen.true, seen.predicted, seen.number) == (first.true, first.predicted, first.image)
     assert seen.loss == pytest.approx(first.loss, rel=1e-4)
-    assert seen.source == "best"
+    assert seen.source == "last"
+    told_last = session.run.load_state().evaluation
+    assert told_last is not None
+    ours = next(image for image in told_last.images if image.image == first.image)
+    assert (ours.predicted, ours.loss) == (seen.predicted, pytest.approx(first.loss, rel=1e-4))
     size = seen.thumbnail
     pixels = np.frombuffer(zlib.decompress(size.rgb), np.uint8).reshape(size.height, size.width, 3)
     assert pixels.shape == (64, 64, 3)
@@ -115,7 +119,10 @@ def test_a_prediction_agrees_with_the_evaluation_and_with_plain_torch(tmp_path: 
     assert isinstance(file, ev.Prediction)
     assert (file.true, file.loss, file.number, file.image) == (None, None, None, str(picture))
     trace = Predictor(session.run, "cpu").trace(picture)
-    assert trace.logits == tuple(("0123456789"[score.label], score.logit) for score in file.scores[:5])
+    (best,) = Afterwards(run(tmp_path / "ema", {}, ["train.ema=0.9"]).run)(cmd.Predict(images=(str(picture),)))
+    assert isinstance(best, ev.Prediction)
+    assert best.source == "best"
+    assert trace.input_shape == (1, *file.input_shape)
     logits = torch.tensor([score.logit for score in sorted(seen.scores, key=lambda score: score.label)])
     assert [score.probability for score in seen.scores] == pytest.approx(
         sorted(F.softmax(logits, 0).tolist(), reverse=True), abs=1e-5

@@ -18,11 +18,14 @@ def heat_lines(state: RunState, width: int, height: int) -> list[Line]:
     lines = [title("Update / weight", (("by epoch", "muted"),), (("digit n: 1e-n", "muted"),), width)]
     if not last:
         return [*lines, fit((("first figures after the first second of training", "muted"),), width)][:height]
+    measured = {epoch for row in state.ratios.values() for epoch in row}
     room = max(4, (width - _NAME) // 2)
     span = max(1, -(-last // room))
     columns = -(-last // span)
     for row in stages[-max(1, height - 3) :]:
-        cells = [_cell(_mean(state.ratios.get(row.path, {}), c * span + 1, (c + 1) * span)) for c in range(columns)]
+        ratios = state.ratios.get(row.path, {})
+        spans = [(c * span + 1, (c + 1) * span) for c in range(columns)]
+        cells = [_cell(_mean(ratios, *some), any(some[0] <= e <= some[1] for e in measured)) for some in spans]
         lines.append(fit(((_short(row.path), "strong" if row.trainable != "none" else ""), *cells), width))
     lines.append(fit(((" " * _NAME, ""), (_axis(columns, span), "muted")), width))
     legend: tuple[Piece, ...] = (
@@ -38,9 +41,10 @@ def _mean(ratios: dict[int, float], first: int, last: int) -> float | None:
     return math.exp(sum(map(math.log, found)) / len(found)) if found else None
 
 
-def _cell(ratio: float | None) -> Piece:
+def _cell(ratio: float | None, measured: bool) -> Piece:
     if ratio is None:
-        return "· ", "muted"
+        # Short epochs may have passed between two measurements.
+        return "· " if measured else "  ", "muted"
     power = min(9, max(0, round(-math.log10(ratio))))
     return f"{power} ", "hot" if power <= _FAST else "cool" if power >= _SLOW else "warm"
 

@@ -170,7 +170,7 @@ ENTRY = '\n[[schedule]]\nat = "epoch 1"\ncommand = "undo"\n\n[[schedule]]\n'
         ('att = "epoch 4"\ncommand = "undo"', "att: unknown key; did you mean schedule[1].at?"),
         (
             'at = "epoch 4"\ncommand = "undo"\nxyz = 4',
-            "xyz: unknown key; known here: at, command, paths, value, lr, epochs, when",
+            "xyz: unknown key; known here: at, command, paths, value, only, lr, epochs, when",
         ),
         ('at = "epoch 4"\ncommand = "set_lr"', "lr: missing; set_lr needs it, e.g. lr = 0.0003"),
         ('at = "epoch 4"\ncommand = "set_epochs"', "epochs: missing; set_epochs needs it, e.g. epochs = 12"),
@@ -214,7 +214,7 @@ ENTRY = '\n[[schedule]]\nat = "epoch 1"\ncommand = "undo"\n\n[[schedule]]\n'
         ),
         (
             'at = "epoch 4"\ncommand = "stop"\ninterrupted = true',
-            "interrupted: unknown key; known here: at, command, paths, value, lr, epochs, when",
+            "interrupted: unknown key; known here: at, command, paths, value, only, lr, epochs, when",
         ),
     ],
 )

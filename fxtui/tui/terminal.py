@@ -60,26 +60,42 @@ class Traffic:
 
 
 class CountedFile:
-    """A text file whose writes are counted; what is written stays as it is."""
+    """A text file whose writes are counted; what is written stays as it is.
+
+    Once the terminal is gone, what is written is dropped: the thread that writes must live, for the app waits for it.
+    """
 
     def __init__(self, file: IO[str], traffic: Traffic) -> None:
         self._file = file
         self._traffic = traffic
         self._count = 0
         self._seconds = 0.0
+        self._gone = False
 
     def write(self, text: str) -> int:
         """Write text. It counts once it is flushed: before that it may lie in a buffer."""
+        if self._gone:
+            return len(text)
         start = time.perf_counter()
-        written = self._file.write(text)
+        try:
+            written = self._file.write(text)
+        except OSError:
+            self._gone = True
+            return len(text)
         self._seconds += time.perf_counter() - start
         self._count += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
         return written
 
     def flush(self) -> None:
         """Send what was written."""
+        if self._gone:
+            return
         start = time.perf_counter()
-        self._file.flush()
+        try:
+            self._file.flush()
+        except OSError:
+            self._gone = True
+            return
         seconds = self._seconds + time.perf_counter() - start
         if self._count:
             self._traffic.add(self._count, seconds)

@@ -13,6 +13,7 @@ from fxtui.tui.actions import SCREENS
 from fxtui.tui.app import DashboardApp
 from fxtui.tui.look import Look
 from fxtui.tui.machine import MachineSample
+from fxtui.tui.views.system import TerminalUse
 from fxtui.tui.widgets import system_panel
 from tests.tui.fake import START, FakeSession, beginning, finished, looked_at
 from tests.tui.runs import some_runs
@@ -70,9 +71,18 @@ def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("name", "screen", "size", "options"), LOOKS, ids=[look[0] for look in LOOKS])
-def test_look(snap_compare: Any, still: Path, name: str, screen: str, size: Any, options: Any) -> None:
+def test_look(
+    snap_compare: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    still: Path,
+    name: str,
+    screen: str,
+    size: tuple[int, int],
+    options: dict[str, Any],
+) -> None:
     app = DashboardApp(FakeSession(looked_at(), still), clock=lambda: START + 70, **{"theme": "fxtui-dark", **options})
     app.machine = StillMachine()  # type: ignore[assignment]
+    monkeypatch.setattr(app, "terminal_use", lambda: TerminalUse(1126.0, 400_000, 0.001, 0.25, 0.006))
 
     async def before(pilot: Pilot[int]) -> None:
         await settle(app, pilot)

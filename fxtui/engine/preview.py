@@ -141,9 +141,7 @@ def _with_cut(found: Preview, config: RunConfig, loaded: LoadedModel, device: to
     )
 
 
-def _activation_bytes(
-    cut: Cut, model: nn.Module, config: RunConfig, device: torch.device, images: Tensor
-) -> int:
+def _activation_bytes(cut: Cut, model: nn.Module, config: RunConfig, device: torch.device, images: Tensor) -> int:
     """What a batch keeps for its backward pass, scaled from a few images."""
     dtype = suffix_dtype(config.train.precision, device, trains_convolutions(model))
     known = {t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())}

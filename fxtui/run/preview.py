@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from fxtui.config import RunConfig, TrainConfig
 from fxtui.run.events import Shape
 
 WeightsPlace = Literal["here", "download", "random", "unknown"]
@@ -49,3 +50,17 @@ class Preview(Struct, frozen=True, kw_only=True):
     weights: WeightsPlace = "unknown"
     weight_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def figures_of(config: RunConfig) -> RunConfig:
+    """The configuration without what a preview does not depend on: two that are equal here have the same preview."""
+    plain = TrainConfig()
+    train = structs.replace(
+        config.train,
+        epochs=plain.epochs,
+        lr=plain.lr,
+        schedule=plain.schedule,
+        backbone_lr_scale=plain.backbone_lr_scale,
+        early_stop=plain.early_stop,
+    )
+    return structs.replace(config, name="", train=train)

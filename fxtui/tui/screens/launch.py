@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from fxtui import __version__
-from fxtui.run.nearby import Nearby
+from fxtui.run.nearby import ImageFolder, Nearby
 from fxtui.tui.lines import fit
 from fxtui.tui.screens import launch_view as view
 from fxtui.tui.screens.launch_view import key_at
@@ -58,6 +58,11 @@ class LaunchScreen(Screen[None]):
         self._details = LineView(id="details", ascii_only=ascii_only)
         self._advice = LineView(id="advice", ascii_only=ascii_only)
         self._keys = LineView(id="keys", ascii_only=ascii_only)
+
+    @property
+    def folders(self) -> tuple[ImageFolder, ...]:
+        """The folders of images that were found."""
+        return self._found.folders if self._found else ()
 
     @property
     def entry(self) -> view.Entry | None:

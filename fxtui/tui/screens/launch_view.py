@@ -41,7 +41,10 @@ class Row:
 
 def rows(found: Nearby | None, width: int, now: float) -> list[Row]:
     """The whole list; None: still looking. ``now`` is in seconds since the epoch."""
-    made = [Row(title("New run", (), (), width)), Row((("   choose images, a backbone, and how to train", ""),), NewRun())]
+    made = [
+        Row(title("New run", (), (), width)),
+        Row((("   choose images, a backbone, and how to train", ""),), NewRun()),
+    ]
     if found is None:
         return [*made, Row(()), Row((("   looking for runs and configurations", "muted"),))]
     if found.runs:

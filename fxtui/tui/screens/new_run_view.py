@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fxtui import formats as fmt
 from fxtui.config import RunConfig, to_short_toml
+from fxtui.run.config_files import free_path
 from fxtui.run.preview import Preview
 from fxtui.tui.lines import Line, Piece, fit, spread, title
 from fxtui.tui.screens.form_fields import BY_KEY, HEAD_ONLY
@@ -44,9 +45,9 @@ def choices(key: str, preview: Preview | None, names: Sequence[str], sources: Se
 
 
 def panel(
-    config: RunConfig | None, preview: Preview | None, busy: bool, trouble: str, path: Path, width: int
+    config: RunConfig | None, preview: Preview | None, busy: bool, trouble: str, folder: Path, width: int
 ) -> list[Line]:
-    """The column beside the form. ``trouble`` is why nothing can be said; ``path`` is where the file will be."""
+    """The column beside the form. ``trouble`` is why nothing can be said; ``folder`` is where the file will be."""
     legend: Line = (("looking", "muted"),) if busy else ()
     lines = [title("This run will", legend, (), width), (), *_stages(preview, width), (), *_figures(preview, width)]
     if trouble:
@@ -54,6 +55,7 @@ def panel(
     if preview and (found := _checks(preview)):
         lines += [(), title("Checks", (), (), width), *found]
     if config is not None:
+        path = free_path(config, folder)
         lines += [(), title(path.name, (("written on start", "muted"),), (), width)]
         lines += [((line, ""),) for line in to_short_toml(config).rstrip().splitlines()]
     return [fit(line, width) for line in lines]

@@ -56,7 +56,7 @@ def preview(config: RunConfig, source: ImageSource | None = None) -> Preview:
     if ":" in config.model.backbone:
         return structs.replace(found, notes=(*found.notes, "the factory is called when the run starts"))
     loaded = load_for(config, found.classes or _ANY_CLASSES, read_weights=False)
-    freezing = build_freezing(loaded, config)
+    build_freezing(loaded, config)
     size = loaded.preprocessing.at_size(config.data.image_size).crop
     found = structs.replace(
         found,

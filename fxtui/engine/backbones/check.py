@@ -16,7 +16,7 @@ _FILE_ENDINGS = (".pth", ".pt", ".safetensors", ".bin", ".ckpt", ".tar")
 
 
 def known_backbones() -> tuple[str, ...]:
-    """The names that ``model.backbone`` may have, but for factories; read off torchvision's files, none of it is run."""
+    """The names that ``model.backbone`` may have, factories aside; read off torchvision's files, which are not run."""
     found = {LITE0}
     spec = importlib.util.find_spec("torchvision")
     for folder in spec.submodule_search_locations or () if spec else ():

@@ -45,7 +45,7 @@ FIELDS: tuple[Field, ...] = (
     Field("model.weights", "weights", "Backbone", "default, none, a name or a file", ("default", "none")),
     Field("device", "device", "Backbone", "auto: the fastest here", ("auto", "cpu")),
     Field("train.precision", "precision", "Backbone", "fp32 is exact", get_args(Precision)),
-    Field("freeze.trainable", "start with", "Training", "or layers, by comma; u unfreezes later", (HEAD_ONLY,)),
+    Field("freeze.trainable", "start with", "Training", "layers by comma; u unfreezes later", (HEAD_ONLY,)),
     Field("freeze.batchnorm", "batchnorm", "Training", "follow: frozen with its layer", get_args(BatchNormMode)),
     Field("train.epochs", "epochs", "Training", "+ and - change them later"),
     Field("train.batch_size", "batch", "Training", "images in a batch"),
@@ -100,5 +100,5 @@ def key_named(fault: str, keys: Sequence[str]) -> str | None:
 def _written(key: str, text: str) -> str:
     if key == "freeze.trainable":
         plain = "" if text.strip() in ("", "head", HEAD_ONLY) else text
-        return "[]" if not plain else plain
+        return plain or "[]"
     return text

@@ -21,6 +21,8 @@ _STATES: dict[str, Piece] = {
     "damaged": ("✗ damaged", "error"),
 }
 _NAME, _STATE = 34, 15
+# Room for the columns of a run.
+_COLUMNS = 92
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def details(entry: Entry | None, width: int, now: float) -> list[Line]:
                 ("started", (ago(entry.started, now), "")),
             ]
             lines = [title(entry.name, (), (), width), (), *(_fact(label, value, width) for label, value in facts), ()]
-            reason: list[Line] = [_wrapped for _wrapped in wrap(entry.reason, width, "warn")] if entry.reason else []
+            reason: list[Line] = wrap(entry.reason, width, "warn") if entry.reason else []
             return [*lines, *reason, *([()] if reason else []), *_config_facts(config, width)]
         case PastRun():
             return [title(entry.name, (), (), width), (), *wrap(entry.reason, width, "error")]
@@ -173,7 +175,7 @@ def header(folder: Path, version: str, width: int) -> Line:
 
 
 def _runs_heading(width: int) -> Line:
-    if width < _NAME + 40:
+    if width < _COLUMNS:
         return title("Recent runs", (), (("best val", "muted"),), width)
     columns = f"{'state':<{_STATE}}{'epochs':>9}{'best val':>10}{'started':>12}  starts with"
     left = title("Recent runs", (), (), _NAME)
@@ -184,7 +186,7 @@ def _run_line(run: PastRun, width: int, now: float) -> Line:
     state, role = _STATES[run.state]
     name = _cut(run.name, _NAME - 4)
     best: Piece = (fmt.accuracy(run.best), "val" if run.best is not None else "muted")
-    if width < _NAME + 40:
+    if width < _COLUMNS:
         return spread((("   ", ""), (name, ""), ("  ", ""), (state, role)), (best,), width)
     what = trains(run.config) if run.config else ""
     start: Line = (("   ", ""), (f"{name:<{_NAME - 1}}", ""), (f"{state:<{_STATE}}", role))

@@ -275,7 +275,11 @@ class NewRunScreen(Screen[Path | None]):
 
     def on_click(self, event: events.Click) -> None:
         """A click on the key line does what the key does."""
-        acts = {"f5": self.action_start, "esc": self.action_leave, "tab": self.focus_next}
+        acts: dict[str, Callable[[], object]] = {
+            "f5": self.action_start,
+            "esc": self.action_leave,
+            "tab": self.focus_next,
+        }
         if event.widget is self._keys:
             act = acts.get(key_at(view.key_line(self.size.width, opened=False), event.x))
             if act is not None:

@@ -63,7 +63,7 @@ class TextField(Vertical):
         self.offers: tuple[str, ...] = ()
         self._has_list = has_list
         self._known = text
-        self._text = _Text(text, compact=True, select_on_focus=False)
+        self._text = _Text(text, compact=True)
         self._text.cursor_blink = False
         self._arrow = LineView(ascii_only=ascii_only)
         self._list = OptionList(compact=True, markup=False)

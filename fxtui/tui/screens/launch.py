@@ -35,7 +35,7 @@ class LaunchScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", show=False),
         Binding("e", "edit", show=False),
-        Binding("q,ctrl+c,escape", "quit", show=False),
+        Binding("q,ctrl+c", "quit", show=False),
     ]
 
     class Wanted(Message):

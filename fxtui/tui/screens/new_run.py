@@ -198,7 +198,7 @@ class NewRunScreen(Screen[Path | None]):
         self._names = tuple(await asyncio.to_thread(self._help.backbones))
         self._show()
 
-    @work(exclusive=True)
+    @work
     async def look_ahead(self) -> None:
         """Find out what the run will be like: one preview at a time, the newest configuration last."""
         while (config := self._config) is not None and figures_of(config) != self._known_of:

@@ -28,7 +28,8 @@ def test_the_figures_are_those_of_the_run(tmp_path: Path, trainable: str) -> Non
     config = _config(f"freeze.trainable={trainable}", "train.optimizer=sgd")
 
     def ask(event: ev.Event) -> cmd.Estimate | None:
-        wanted = isinstance(event, ev.BatchEnd) and event.step == 1
+        # Answered between the first two batches.
+        wanted = isinstance(event, ev.ModelReady)
         return cmd.Estimate(change=cmd.UnfreezeNext()) if wanted else None
 
     found, ran = preview(config), carry_out(config, tmp_path, ask)

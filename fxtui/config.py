@@ -175,6 +175,13 @@ def to_toml(config: RunConfig) -> str:
     return "\n".join(filter(None, (tomli_w.dumps(tree), schedule_toml(config.schedule))))
 
 
+def to_short_toml(config: RunConfig) -> str:
+    """The configuration with only those keys that differ from their defaults, and ``data.source``."""
+    plain = to_dict(RunConfig(data=DataConfig(source="")))
+    tree = {key: value for key, value in _differing(to_dict(config), plain).items() if key != "schedule"}
+    return "\n".join(filter(None, (tomli_w.dumps(tree), schedule_toml(config.schedule))))
+
+
 def known_keys(struct: type[Struct] = RunConfig, prefix: str = "") -> list[str]:
     """Every dotted key a configuration may hold, e.g. ``train.lr``."""
     keys: list[str] = []
@@ -193,6 +200,15 @@ def bundled_config(name: str) -> Path:
         if (path := folder / f"{name}.toml").is_file():
             return path
     raise ConfigError(f"{name}.toml: not installed with fxtui; look for it in the project's configs folder")
+
+
+def _differing(tree: dict[str, Any], plain: dict[str, Any]) -> dict[str, Any]:
+    """What of a tree is not the same in another with the same keys."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        if value != plain[key]:
+            found[key] = _differing(value, plain[key]) if isinstance(value, dict) else value
+    return found
 
 
 def _apply_override(tree: dict[str, Any], override: str) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Never
 import typer
 
 from fxtui import __version__
-from fxtui.cli import bench, doctor, layers, predict, runs, train
+from fxtui.cli import bench, doctor, launch, layers, predict, runs, train
 from fxtui.cli.streams import complain, discard_stdout
 from fxtui.config import ConfigError
 from fxtui.run.store import RunLockedError
@@ -32,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("choose", short_help="Choose what to train; fxtui alone does the same.")(launch.choose)
 app.command("demo", short_help="Train on the embedded digits.")(train.demo)
 app.command("train", short_help="Train from a configuration or a folder.")(train.train)
 app.command("runs", short_help="List the runs.")(runs.runs)
@@ -41,7 +42,7 @@ app.command("predict", short_help="Predict images, step by step.")(predict.predi
 app.command("doctor", short_help="Check versions, devices, terminal and directories.")(doctor.doctor)
 app.add_typer(bench.app, name="bench", short_help="Measure against the plain PyTorch loop on this machine.")
 
-COMMANDS = ("demo", "train", "runs", "show", "layers", "predict", "bench", "doctor")
+COMMANDS = ("choose", "demo", "train", "runs", "show", "layers", "predict", "bench", "doctor")
 
 
 @app.callback(invoke_without_command=True)
@@ -52,13 +53,15 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Show the vers
 
 
 def dispatch(arguments: Sequence[str]) -> list[str]:
-    """The arguments with the command spelled out: ``fxtui PATH`` is ``fxtui train PATH``, bare ``fxtui`` asks for help.
+    """The arguments with the command spelled out: ``fxtui PATH`` is ``fxtui train PATH``.
+
+    Bare ``fxtui`` opens the launcher, or asks for help where there is no terminal.
 
     Raises:
         ConfigError: the first word is no command and no path.
     """
     if not arguments:
-        return ["--help"]
+        return ["choose"] if train.has_terminal() else ["--help"]
     word = arguments[0]
     if word.startswith("-") or word in COMMANDS:
         return list(arguments)

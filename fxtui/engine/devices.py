@@ -15,15 +15,20 @@ def resolve_device(name: str) -> torch.device:
     Raises:
         ConfigError: there is no such device here.
     """
-    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    mps = torch.backends.mps.is_available()
+    here = available_devices()
     if name == "auto":
-        name = "cuda" if cuda else "mps" if mps else "cpu"
-    here = ["cpu"] + [f"cuda:{i}" for i in range(cuda)] + ["mps"] * mps
+        name = "cuda" if "cuda:0" in here else here[-1]
     found = torch.device("cuda:0" if name == "cuda" else name)
     if str(found) not in here:
         raise ConfigError(f"device = '{name}': not on this machine; here: {', '.join(here)}")
     return found
+
+
+def available_devices() -> tuple[str, ...]:
+    """The devices of this machine, by the names that :func:`resolve_device` takes; ``cpu`` first."""
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return ("cpu", *(f"cuda:{i}" for i in range(cuda)), *mps)
 
 
 def has_fast_bf16(device: torch.device) -> bool:

@@ -154,7 +154,7 @@ def _try(present: Present, cut: Cut, kept: Kept) -> _Trial:
 
         known = {t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())}
         few, more = len(example) // 2, len(example)
-        saved_few, saved_more = (_saved_bytes(partial(forward, count), known) for count in (few, more))
+        saved_few, saved_more = (saved_bytes(partial(forward, count), known) for count in (few, more))
         live_seconds = _live_seconds(present, kept.live) if kept.live is not None else 0.0
         # What is cached in spite of a live prefix is what validation reads.
         validation = _seconds(validate, size, device) / size + (0.0 if kept.bytes else live_seconds)
@@ -182,7 +182,7 @@ def _repeated(feed: CachedFeed, count: int) -> Batch:
     return next(iter(feed.batches([np.arange(count, dtype=np.int64) % len(feed.labels)])))
 
 
-def _saved_bytes(run: Callable[[], Tensor], known: set[int]) -> int:
+def saved_bytes(run: Callable[[], Tensor], known: set[int]) -> int:
     """Bytes that autograd keeps for the backward pass, but for storages at the ``known`` addresses.
 
     Source: https://docs.pytorch.org/docs/stable/autograd.html#saved-tensors-hooks

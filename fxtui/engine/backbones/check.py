@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -9,7 +10,19 @@ from fxtui.config import ConfigError, ModelConfig
 
 LITE0 = "efficientnet_lite0"
 _FACTORY = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
+# A decorated function whose decorators include the one that registers a model under the function's name.
+_REGISTERED = re.compile(r"^@register_model\(\)\n(?:@.*\n)*def (\w+)\(", re.MULTILINE)
 _FILE_ENDINGS = (".pth", ".pt", ".safetensors", ".bin", ".ckpt", ".tar")
+
+
+def known_backbones() -> tuple[str, ...]:
+    """The names that ``model.backbone`` may have, factories aside; read off torchvision's files, which are not run."""
+    found = {LITE0}
+    spec = importlib.util.find_spec("torchvision")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        for path in Path(folder, "models").glob("*.py"):
+            found.update(_REGISTERED.findall(path.read_text(encoding="utf-8")))
+    return tuple(sorted(found))
 
 
 def is_weights_file(weights: str) -> bool:

@@ -31,7 +31,7 @@ def published_file(url: str, setting: str) -> Path:
         ConfigError: it is not there and cannot be downloaded, or it is damaged. ``setting`` is the value of
             ``model.weights`` that the message names.
     """
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    path = published_path(url)
     where = f"model.weights = '{setting}'"
     if not path.is_file():
         try:
@@ -44,6 +44,11 @@ def published_file(url: str, setting: str) -> Path:
     if (wanted := _DIGEST.search(path.name)) and not _sha256(path).startswith(wanted[1]):
         raise ConfigError(f"{where}: {path} is damaged: its SHA-256 does not begin with {wanted[1]}; delete it")
     return path
+
+
+def published_path(url: str) -> Path:
+    """Where the file that a URL stands for lies once it is here."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
 
 
 def _download(url: str, path: Path) -> None:

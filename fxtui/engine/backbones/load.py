@@ -13,7 +13,7 @@ from torch import nn
 from fxtui.config import ConfigError, ModelConfig
 from fxtui.engine.backbones import lite0
 from fxtui.engine.backbones.check import LITE0, check_model_name, is_weights_file
-from fxtui.engine.backbones.download import published_file
+from fxtui.engine.backbones.download import published_file, published_path
 from fxtui.engine.backbones.heads import find_head, replace_head
 from fxtui.engine.backbones.registry import (
     build_from_factory,
@@ -26,6 +26,7 @@ from fxtui.engine.backbones.stages import find_stages
 from fxtui.engine.backbones.weights import load_weights_file
 from fxtui.engine.data.preprocess import Preprocessing
 from fxtui.run.events import WeightsReport
+from fxtui.run.preview import WeightsPlace
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,24 @@ def load_model(model: ModelConfig, classes: int, seed: int, *, read_weights: boo
     stages = find_stages(module, head)
     features = replace_head(module, head, classes, seed)
     return LoadedModel(model.backbone, module, head, features, stages, backbone.preprocessing, report)
+
+
+def weights_place(model: ModelConfig) -> WeightsPlace:
+    """Where the weights come from when a run starts. The file is not read.
+
+    Raises:
+        ConfigError: there is no such set of weights.
+    """
+    if is_weights_file(model.weights):
+        return "here"
+    if model.weights == "none":
+        return "random"
+    if ":" in model.backbone:
+        return "unknown"
+    if model.backbone == LITE0:
+        return "here"
+    url = str(find_weights(model.backbone, model.weights).url)
+    return "here" if published_path(url).is_file() else "download"
 
 
 @dataclass(frozen=True)

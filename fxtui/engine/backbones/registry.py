@@ -75,6 +75,13 @@ def find_weights(name: str, weights: str) -> WeightsEnum:
     return kinds[wanted]
 
 
+def weight_names(name: str) -> tuple[str, ...]:
+    """The names of the sets of weights that torchvision has for a backbone; none where it is not torchvision's."""
+    if name not in torchvision.models.list_models(module=torchvision.models):
+        return ()
+    return tuple(kind.name for kind in torchvision.models.get_model_weights(name))
+
+
 def preprocessing_of(weights: WeightsEnum) -> Preprocessing:
     """The preprocessing that a set of weights was trained for."""
     preset = weights.transforms()

@@ -49,6 +49,10 @@ _PARTS: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
 }
 
 
+class NotHereError(ConfigError):
+    """A data set is not on disk."""
+
+
 class TorchvisionSource:
     """One or two torchvision data sets as one source; the second is the validation part."""
 
@@ -104,10 +108,11 @@ def data_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fxtui" / "data"
 
 
-def open_torchvision(name: str) -> TorchvisionSource:
+def open_torchvision(name: str, *, download: bool = True) -> TorchvisionSource:
     """A data set from disk, downloaded first where it is not there.
 
     Raises:
+        NotHereError: it is not on disk, and ``download`` is False.
         ConfigError: there is no such data set, or it is not on disk and cannot be downloaded.
     """
     import torchvision
@@ -117,15 +122,17 @@ def open_torchvision(name: str) -> TorchvisionSource:
         hint = f"did you mean torchvision:{close[0]}?" if close else "known: " + ", ".join(sorted(_PARTS))
         raise ConfigError(f"data.source = 'torchvision:{name}': unknown data set; {hint}")
     kind = getattr(torchvision.datasets, name)
-    return TorchvisionSource(name, [_open(kind, name, part) for part in _PARTS[name] if part is not None])
+    return TorchvisionSource(name, [_open(kind, name, part, download) for part in _PARTS[name] if part is not None])
 
 
-def _open(kind: Any, name: str, part: dict[str, Any]) -> Any:
+def _open(kind: Any, name: str, part: dict[str, Any], download: bool) -> Any:
     root = data_root() / name
     where = f"data.source = 'torchvision:{name}'"
     downloads = "download" in inspect.signature(kind).parameters
     with contextlib.suppress(RuntimeError, OSError), _quiet():
         return kind(root, **part, **({"download": False} if downloads else {}))
+    if not download:
+        raise NotHereError(f"{where}: not in {root}")
     try:
         root.mkdir(parents=True, exist_ok=True)
         with _quiet(), short_timeout():

@@ -1,0 +1,164 @@
+"""What a run with a configuration would be like: counted, and tried out on random weights and a few made-up images."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import torch
+from msgspec import structs
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fxtui.config import RunConfig
+from fxtui.engine.backbones.check import check_model_name
+from fxtui.engine.backbones.load import LoadedModel, weights_place
+from fxtui.engine.backbones.registry import weight_names
+from fxtui.engine.data.source import ImageSource, needs_torch, open_source
+from fxtui.engine.data.split import Split, make_split
+from fxtui.engine.data.torchvision_sets import NotHereError, open_torchvision
+from fxtui.engine.devices import available_devices, extraction_dtype, resolve_device
+from fxtui.engine.estimate import saved_bytes
+from fxtui.engine.feeds import per_image
+from fxtui.engine.frontier import Cut, cut_model
+from fxtui.engine.layers import trainable_count
+from fxtui.engine.optim import state_bytes
+from fxtui.engine.order import epoch_batches
+from fxtui.engine.setup import build_freezing, check_input, load_for
+from fxtui.engine.stepper import autocast, suffix_dtype, trains_convolutions
+from fxtui.engine.tracing import eval_mode
+from fxtui.run.preview import Preview
+
+_EXAMPLES = 4
+# A larger picture takes more time and memory than a glance at a form is worth.
+_LARGEST = 512
+# The head's own width does not matter to what is said of a backbone whose data is not here.
+_ANY_CLASSES = 2
+
+
+def preview(config: RunConfig, source: ImageSource | None = None) -> Preview:
+    """Find out what a run would be like. Takes up to a few seconds; nothing is downloaded and no weights are read.
+
+    ``source`` is the opened image source, where that was possible without torch. A backbone that is a factory of the
+    user's is not called, so nothing is known of it.
+
+    Raises:
+        ConfigError: the configuration cannot be run.
+    """
+    check_model_name(config.model)
+    device = resolve_device(config.device)
+    source = source or _source(config)
+    found = Preview(device=str(device), devices=available_devices(), weight_names=weight_names(config.model.backbone))
+    if source is None:
+        found = structs.replace(found, notes=("the data set is downloaded when the run starts",))
+    else:
+        found = _with_data(found, config, source)
+    if ":" in config.model.backbone:
+        return structs.replace(found, notes=(*found.notes, "the factory is called when the run starts"))
+    loaded = load_for(config, found.classes or _ANY_CLASSES, read_weights=False)
+    build_freezing(loaded, config)
+    size = loaded.preprocessing.at_size(config.data.image_size).crop
+    found = structs.replace(
+        found,
+        size=size,
+        features=loaded.features,
+        stages=loaded.stages,
+        weights=weights_place(config.model),
+    )
+    if found.classes is not None:
+        trains = [p for p in loaded.module.parameters() if p.requires_grad]
+        found = structs.replace(
+            found,
+            parameters=sum(p.numel() for p in loaded.module.parameters()),
+            trainable_parameters=trainable_count(loaded.module),
+            optimizer_bytes=state_bytes(config.train, trains),
+            gradient_bytes=sum(p.nbytes for p in trains),
+        )
+    if size > _LARGEST:
+        return found
+    check_input(loaded.module, torch.zeros((2, 3, size, size)), loaded.name)
+    return _with_cut(found, config, loaded, device)
+
+
+def _source(config: RunConfig) -> ImageSource | None:
+    """The source, or None where it would have to be downloaded."""
+    if not needs_torch(config.data):
+        return open_source(config.data)
+    try:
+        return open_torchvision(config.data.source.partition(":")[2], download=False)
+    except NotHereError:
+        return None
+
+
+def _with_data(found: Preview, config: RunConfig, source: ImageSource) -> Preview:
+    split = _split(config, source)
+    train, val = len(split.train), len(split.val)
+    return structs.replace(
+        found,
+        images=train + val,
+        classes=len(source.classes),
+        train=train,
+        val=val,
+        presized=source.presized,
+        own_split=source.own_split is not None and bool((source.own_split > 0).any()),
+        epoch_batches=len(epoch_batches(np.arange(train), 0, 0, config.train.batch_size)),
+    )
+
+
+def _split(config: RunConfig, source: ImageSource) -> Split:
+    return make_split(
+        source.labels,
+        source.own_split,
+        val_fraction=config.data.val_fraction,
+        limit=config.data.limit,
+        seed=config.seed,
+        classes=source.classes,
+    )
+
+
+def _with_cut(found: Preview, config: RunConfig, loaded: LoadedModel, device: torch.device) -> Preview:
+    """With what follows from where the model is cut; random weights are cut where pretrained ones are."""
+    assert found.size is not None
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn((_EXAMPLES, 3, found.size, found.size), generator=generator)
+    with torch.random.fork_rng(devices=[]):
+        cut = cut_model(loaded.module, loaded.head, images)
+        if cut.note:
+            # Random weights can overflow where pretrained ones do not, so the run may well cut it otherwise.
+            return structs.replace(found, notes=(*found.notes, cut.note))
+        activations = _activation_bytes(cut, loaded.module, config, device, images)
+    dtype = torch.float32 if cut.at_input else extraction_dtype(config.train.precision, device)
+    rows = found.images if config.data.augment == "none" else found.val
+    per_row = sum(int(np.prod(spec.image_shape, dtype=np.int64)) for spec in cut.tensors) * dtype.itemsize
+    cached = None if rows is None else rows * per_row if config.cache.enabled else 0
+    return structs.replace(
+        found,
+        frontier=tuple(spec.image_shape for spec in cut.tensors),
+        activation_bytes=activations,
+        cache_bytes=cached,
+        # Where the pretrained network differs too much at less precision, the run falls back to float32.
+        cache_is_exact=dtype == torch.float32,
+    )
+
+
+def _activation_bytes(cut: Cut, model: nn.Module, config: RunConfig, device: torch.device, images: Tensor) -> int:
+    """What a batch keeps for its backward pass, scaled from a few images."""
+    dtype = suffix_dtype(config.train.precision, device, trains_convolutions(model))
+    known = {t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())}
+
+    def kept(count: int) -> int:
+        return saved_bytes(partial(_loss, cut, tensors, count, dtype), known)
+
+    with eval_mode(model):
+        with torch.no_grad():
+            tensors = tuple(per_image(t, spec) for t, spec in zip(cut.prefix(images), cut.tensors, strict=True))
+        few, more = kept(_EXAMPLES // 2), kept(_EXAMPLES)
+    slope = (more - few) / (_EXAMPLES - _EXAMPLES // 2)
+    return max(0, round(more + slope * (config.train.batch_size - _EXAMPLES)))
+
+
+def _loss(cut: Cut, tensors: tuple[Tensor, ...], count: int, dtype: torch.dtype | None) -> Tensor:
+    batch = tuple(spec.arrange(tensor[:count].clone()) for tensor, spec in zip(tensors, cut.tensors, strict=True))
+    with autocast(torch.device("cpu"), dtype):
+        loss: Tensor = F.cross_entropy(cut.evaluate(*batch), torch.zeros(count, dtype=torch.int64))
+    return loss

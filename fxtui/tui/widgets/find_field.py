@@ -36,6 +36,8 @@ class FindField(Input):
 
     def action_close(self, keep: bool) -> None:
         """Hide the field."""
+        # First, so that no key is typed into a field that nobody sees.
+        self.blur()
         self.display = False
         if not keep:
             self.value = ""

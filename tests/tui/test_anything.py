@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import pytest
 from textual.pilot import OutOfBounds, Pilot
 
 from fxtui.config import bundled_config, load_config
@@ -94,9 +93,3 @@ async def _tried(directory: Path, seed: int, count: int, resizes: int) -> None:
 
 async def test_many_random_keys_clicks_and_resizes(tmp_path: Path) -> None:
     await _tried(tmp_path, seed=1, count=600, resizes=20)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1500)
-async def test_thousands_of_random_keys_and_clicks_and_two_hundred_resizes(tmp_path: Path) -> None:
-    await _tried(tmp_path, seed=2, count=2_500, resizes=200)

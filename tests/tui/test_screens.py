@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from fxtui.run import commands as cmd
 from fxtui.run import events as ev
+from fxtui.run.store import RunDirectory, RunLock
 from fxtui.tui.actions import ACTIONS, SCREENS, actions_on
 from fxtui.tui.app import DashboardApp
 from fxtui.tui.look import Look
@@ -262,6 +263,21 @@ async def test_a_run_is_removed_only_after_a_question_and_never_while_it_runs(tm
         await until(pilot, lambda: not path.exists())
         await until(pilot, lambda: "finished" not in text_of(app, "runs"))
     assert asked(session, cmd.Stop) == []
+
+
+async def test_a_run_that_another_process_has_begun_to_write_is_not_removed(tmp_path: Path) -> None:
+    app, _ = await made_with_runs(tmp_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(app, pilot, "5")
+        await until(pilot, lambda: "finished" in text_of(app, "runs"))
+        path = next(path for path in (tmp_path / "runs").iterdir() if path.name.endswith("-first"))
+        lock = RunLock(RunDirectory(path))
+        await pilot.press("end", "delete")
+        await pilot.pause()
+        await pilot.press("y")
+        await until(pilot, lambda: any("so it stays" in note.message for note in app._notifications))
+        lock.release()
+        assert (path / "events.jsonl").is_file()
 
 
 @pytest.mark.parametrize("name", list(SCREENS))

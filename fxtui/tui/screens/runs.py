@@ -13,7 +13,7 @@ from textual.binding import BindingType
 from fxtui import formats
 from fxtui.run.catalogue import Catalogue, RunEntry, entry_of
 from fxtui.run.state import RunState
-from fxtui.run.store import RunDirectory
+from fxtui.run.store import RunDirectory, RunLock, RunLockedError
 from fxtui.tui.actions import bindings_on
 from fxtui.tui.look import Look
 from fxtui.tui.messages import OverlayChosen, Said
@@ -80,7 +80,7 @@ class RunsScreen(RunScreen):
         now = self._clock()
         if now - self._read_at >= _READ_SECONDS:
             self._read_at = now
-            self.run_worker(self._read(), exclusive=True, exit_on_error=False)
+            self.run_worker(self._read(), group="read", exclusive=True, exit_on_error=False)
 
     async def _read(self) -> None:
         self._others = await asyncio.to_thread(self._catalogue.entries)
@@ -120,16 +120,32 @@ class RunsScreen(RunScreen):
 
         def removed(yes: bool | None) -> None:
             if yes:
-                self.run_worker(self._remove(run), exit_on_error=False)
+                self.run_worker(self._remove(run), group="remove", exit_on_error=False)
 
         question = f"Remove {run.name}?"
         self.app.push_screen(ConfirmDialog(question, f"its {formats.size(size)} cannot be had back", "remove"), removed)
 
     async def _remove(self, run: RunEntry) -> None:
         try:
-            await asyncio.to_thread(shutil.rmtree, run.path)
+            await asyncio.to_thread(_remove_unless_running, RunDirectory(run.path))
+        except RunLockedError as error:
+            self.post_message(Said(f"{error}, so it stays", "warning"))
+            return
         except OSError as error:
-            self.post_message(Said(f"{run.path}: cannot be removed: {error.strerror}", "error"))
+            self.post_message(Said(f"{run.path}: cannot be removed: {error}", "error"))
             return
         self.post_message(Said(f"{run.short_name} is removed"))
         await self._read()
+
+
+def _remove_unless_running(run: RunDirectory) -> None:
+    """Remove a run's directory while no other process may write to it.
+
+    Raises:
+        RunLockedError: one writes to it now.
+    """
+    lock = RunLock(run)
+    try:
+        shutil.rmtree(run.path)
+    finally:
+        lock.release()

@@ -7,7 +7,7 @@ from array import array
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fxtui.tui.lines import Line, fit, width_of
@@ -69,6 +69,9 @@ def test_on_a_logarithmic_axis_zeros_hide_nothing() -> None:
     assert xs == sorted(xs)
 
 
+@example(
+    y=[1.0], other=[], width=26, height=5, log=False, percent=False, plain=False, axis="step", end=5e-324, cross=None
+)
 @given(
     st.lists(ANY, max_size=40), st.lists(ANY, max_size=5), st.integers(0, 90), st.integers(0, 20), st.booleans(),
     st.booleans(), st.booleans(), st.sampled_from(["epoch", "step", "time"]), st.floats(0, 1e9), st.none() | ANY,

@@ -14,6 +14,8 @@ from fxtui.tui.plotting.spec import Curve, Limits, PlotSpec
 from fxtui.tui.plotting.ticks import x_line, y_labels
 
 _LEAST_COLUMNS, _LEAST_ROWS = 8, 3
+# An axis that is shorter has no room for a tick, and dividing by it may overflow.
+_LEAST_X = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def draw_plot(spec: PlotSpec, width: int, height: int) -> Drawn:
     columns, rows = width - GUTTER, height - 1
     if columns < _LEAST_COLUMNS or rows < _LEAST_ROWS:
         return Drawn([fit((), width) for _ in range(height)])
-    if not spec.x_max > 0:
+    if not spec.x_max > _LEAST_X:
         spec = replace(spec, x_max=1.0)
     reduced = _reduced(spec, columns)
     found = reduced.range()

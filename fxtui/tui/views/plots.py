@@ -52,6 +52,7 @@ def reading_title(what: What, reading: Reading, settings: PlotSettings, width: i
     ways: list[Line] = [
         ((at, "accent"), (f"  train {train}", "train"), (smoothed, "muted"), (f"  val {val}", "val"), (after, "muted")),
         ((at, "accent"), (f"  train {train}", "train"), (smoothed, "muted"), (f"  val {val}", "val")),
+        ((at, "accent"), (f"  train {train}", "train"), (f"  val {val}", "val"), (after, "muted")),
         ((short, "accent"), (f"  train {train}", "train"), (f"  val {val}", "val"), (after, "muted")),
         ((short, "accent"), (f"  ─ {train}", "train"), (f"  ╌ {val}", "val"), (after, "muted")),
         ((short, "accent"), (f" ─ {train}", "train"), (f" ╌ {val}", "val")),

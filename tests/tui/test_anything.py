@@ -92,4 +92,4 @@ async def _tried(directory: Path, seed: int, count: int, resizes: int) -> None:
 
 
 async def test_many_random_keys_clicks_and_resizes(tmp_path: Path) -> None:
-    await _tried(tmp_path, seed=1, count=600, resizes=20)
+    await _tried(tmp_path, seed=1, count=300, resizes=20)

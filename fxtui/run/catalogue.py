@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,16 +83,28 @@ class Catalogue:
         found = []
         for run in reversed(self._store.list()):
             try:
-                stat = run.journal.stat()
+                journal = run.journal.stat()
             except OSError:
                 found.append(RunEntry(run.name, run.path, "damaged", "has no events.jsonl"))
                 continue
-            key = (stat.st_mtime_ns, stat.st_size, run.is_locked())
+            key = (journal.st_mtime_ns, journal.st_size, run.is_locked())
             known = self._known.get(run.path)
             if known is None or known[0] != key:
                 known = self._known[run.path] = (key, _read(run, running=key[2]))
             found.append(known[1])
         return found
+
+
+def size_of(path: Path) -> int:
+    """Bytes of the files below a directory. Links are not followed; what vanishes meanwhile counts nothing."""
+    found = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            # A run that is being written to renames and removes files at any time.
+            with contextlib.suppress(FileNotFoundError):
+                file = Path(folder, name).lstat()
+                found += file.st_size if stat.S_ISREG(file.st_mode) else 0
+    return found
 
 
 def settings_that_differ(entries: Sequence[RunEntry]) -> list[tuple[str, tuple[str, ...]]]:
@@ -104,6 +119,8 @@ def _read(run: RunDirectory, *, running: bool) -> RunEntry:
         return entry_of(run.load_state(), run, running=running)
     except ConfigError as error:
         return RunEntry(run.name, run.path, "damaged", str(error))
+    except OSError as error:
+        return RunEntry(run.name, run.path, "damaged", f"{run.journal}: cannot be read: {error.strerror}")
 
 
 def _joined(stages: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fxtui.run.catalogue import Catalogue, settings_that_differ
+from fxtui.run.catalogue import Catalogue, settings_that_differ, size_of
 from fxtui.run.store import RunLock
 from tests.tui.runs import some_runs
 
@@ -67,3 +67,24 @@ def test_settings_that_differ_are_those_that_differ(tmp_path: Path) -> None:
     entries = Catalogue(tmp_path / "runs").entries()
     assert settings_that_differ(entries[:2]) == []
     assert settings_that_differ([entries[0], entries[3]]) == [("train.lr", ("0.001", "0.003"))]
+
+
+def test_a_journal_that_cannot_be_read_hides_no_other_run(tmp_path: Path) -> None:
+    runs = some_runs(tmp_path)
+    runs[1].journal.unlink()
+    runs[1].journal.mkdir()
+    entries = Catalogue(tmp_path / "runs").entries()
+    assert [run.status for run in entries] == ["interrupted", "failed", "damaged", "finished"]
+    assert "events.jsonl" in entries[2].reason
+
+
+def test_the_size_of_a_run_counts_all_its_files_and_follows_no_links(tmp_path: Path) -> None:
+    run = some_runs(tmp_path)[0]
+    before = size_of(run.path)
+    (run.path / "checkpoints").mkdir()
+    (run.path / "checkpoints" / "last").write_bytes(b"x" * 5000)
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"x" * 70_000)
+    (run.path / "link").symlink_to(outside)
+    assert size_of(run.path) == before + 5000
+    assert size_of(tmp_path / "none") == 0

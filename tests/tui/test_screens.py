@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from textual.pilot import Pilot
 
 from fxtui.run import commands as cmd
 from fxtui.run import events as ev
+from fxtui.run.catalogue import Catalogue, RunEntry
 from fxtui.run.store import RunDirectory, RunLock
 from fxtui.tui.actions import ACTIONS, SCREENS, actions_on
 from fxtui.tui.app import DashboardApp
@@ -252,13 +255,12 @@ async def test_a_run_is_removed_only_after_a_question_and_never_while_it_runs(tm
         await pilot.pause()
         assert isinstance(app.screen, RunScreen)
         await pilot.press("end", "delete")
-        await pilot.pause()
-        assert isinstance(app.screen, ConfirmDialog)
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         await pilot.press("escape")
         path = next(path for path in (tmp_path / "runs").iterdir() if path.name.endswith("-first"))
         assert path.is_dir()
         await pilot.press("delete")
-        await pilot.pause()
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         await pilot.press("y")
         await until(pilot, lambda: not path.exists())
         await until(pilot, lambda: "finished" not in text_of(app, "runs"))
@@ -273,11 +275,80 @@ async def test_a_run_that_another_process_has_begun_to_write_is_not_removed(tmp_
         path = next(path for path in (tmp_path / "runs").iterdir() if path.name.endswith("-first"))
         lock = RunLock(RunDirectory(path))
         await pilot.press("end", "delete")
-        await pilot.pause()
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         await pilot.press("y")
         await until(pilot, lambda: any("so it stays" in note.message for note in app._notifications))
         lock.release()
         assert (path / "events.jsonl").is_file()
+
+
+async def test_runs_are_sorted_by_start_best_and_time(tmp_path: Path) -> None:
+    app, _ = await made_with_runs(tmp_path)
+    names = ("fourth", "third", "second", "first")
+
+    def order() -> list[str]:
+        rows = text_of(app, "runs").splitlines()[2:]
+        return [name for row in rows for name in names if f" {name} " in row]
+
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(app, pilot, "5")
+        await until(pilot, lambda: "finished" in text_of(app, "runs"))
+        assert order() == list(names)
+        await pilot.press("t")
+        await settle(app, pilot)
+        assert "best first" in text_of(app, "runs")
+        assert order() == ["second", "first", "fourth", "third"]
+        await pilot.press("t", "t")
+        await settle(app, pilot)
+        assert order() == list(names)
+
+
+async def test_the_runs_are_never_read_by_two_threads_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go, inside, most = threading.Event(), [0], [0]
+
+    def slow(_catalogue: Catalogue) -> list[RunEntry]:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        go.wait()
+        inside[0] -= 1
+        return []
+
+    monkeypatch.setattr(Catalogue, "entries", slow)
+    monkeypatch.setattr("fxtui.tui.screens.runs._READ_SECONDS", 0.05)
+    app, _ = await made_with_runs(tmp_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        try:
+            await opened(app, pilot, "5")
+            await until(pilot, lambda: inside[0] > 0)
+            for _ in range(5):
+                app.drain()
+                await pilot.pause(0.06)
+        finally:
+            go.set()
+    assert most == [1]
+
+
+async def test_a_folder_of_runs_that_cannot_be_read_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = [0]
+
+    def refused(_catalogue: Catalogue) -> list[RunEntry]:
+        tries[0] += 1
+        raise PermissionError(errno.EACCES, "Permission denied", "runs")
+
+    monkeypatch.setattr(Catalogue, "entries", refused)
+    monkeypatch.setattr("fxtui.tui.screens.runs._READ_SECONDS", 0.05)
+    app, _ = await made_with_runs(tmp_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(app, pilot, "5")
+        while tries[0] < 4:
+            app.drain()
+            await pilot.pause(0.02)
+        await until(pilot, lambda: len(app._notifications) > 0)
+        await settle(app, pilot)
+        assert [note.message for note in app._notifications] == ["runs: cannot be read: Permission denied"]
+        assert "running" in text_of(app, "runs")
 
 
 @pytest.mark.parametrize("name", list(SCREENS))

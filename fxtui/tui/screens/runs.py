@@ -11,7 +11,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from fxtui import formats
-from fxtui.run.catalogue import Catalogue, RunEntry, entry_of
+from fxtui.run.catalogue import Catalogue, RunEntry, entry_of, size_of
 from fxtui.run.state import RunState
 from fxtui.run.store import RunDirectory, RunLock, RunLockedError
 from fxtui.tui.actions import bindings_on
@@ -44,6 +44,9 @@ class RunsScreen(RunScreen):
         self._catalogue = Catalogue(run.path.parent)
         self._others: list[RunEntry] = []
         self._read_at = float("-inf")
+        # The catalogue is not for two threads at once, and a thread cannot be cancelled.
+        self._reading = asyncio.Lock()
+        self._fault = ""
 
     def panels(self) -> tuple[Panel, ...]:
         """The table first, so that its keys work at once."""
@@ -78,12 +81,21 @@ class RunsScreen(RunScreen):
     def show_body(self, state: RunState) -> None:  # noqa: ARG002  # a screen's signature
         """Read the other runs now and then."""
         now = self._clock()
-        if now - self._read_at >= _READ_SECONDS:
+        if now - self._read_at >= _READ_SECONDS and not self._reading.locked():
             self._read_at = now
-            self.run_worker(self._read(), group="read", exclusive=True, exit_on_error=False)
+            self.run_worker(self._read(), group="read", exit_on_error=False)
 
     async def _read(self) -> None:
-        self._others = await asyncio.to_thread(self._catalogue.entries)
+        async with self._reading:
+            try:
+                self._others = await asyncio.to_thread(self._catalogue.entries)
+                fault = ""
+            except OSError as error:
+                fault = f"{error.filename or self._run.path.parent}: cannot be read: {error.strerror}"
+        # Said once, not every few seconds.
+        if fault and fault != self._fault:
+            self.post_message(Said(fault, "warning"))
+        self._fault = fault
         self.refresh_state()
 
     def on_run_table_changed(self, _message: RunTable.Changed) -> None:
@@ -116,7 +128,12 @@ class RunsScreen(RunScreen):
         if run.status == "running" or run.path == self._run.path:
             self.post_message(Said(f"{run.short_name}: is open or running, so it stays", "warning"))
             return
-        size = sum(file.stat().st_size for file in run.path.rglob("*") if file.is_file())
+        self.run_worker(self._ask_to_remove(run), group="ask", exclusive=True, exit_on_error=False)
+
+    async def _ask_to_remove(self, run: RunEntry) -> None:
+        size = await asyncio.to_thread(size_of, run.path)
+        if not self.is_current:
+            return
 
         def removed(yes: bool | None) -> None:
             if yes:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len, set_cell_size
+
 from fxtui import formats
 from fxtui.advice.rules import standard_error
 from fxtui.run.catalogue import RunEntry, settings_that_differ
@@ -35,7 +37,7 @@ _COLUMNS = (
     _Column("backbone", 18, 6, lambda run: run.backbone or formats.NONE, left=True),
     _Column("trains", 20, 5, lambda run: run.trains or formats.NONE, left=True),
     _Column("lr", 7, 4, lambda run: formats.lr(run.lr)),
-    _Column("epochs", 7, 2, lambda run: f"{len(run.epochs)}/{run.epochs_planned}"),
+    _Column("epochs", 7, 2, lambda run: _progress(run)),
     _Column("best val", 8, 0, lambda run: formats.accuracy(run.best.val_accuracy if run.best else None)),
     _Column("val loss", 8, 7, lambda run: formats.loss(run.best.val_loss if run.best else None)),
     _Column("time", 8, 8, lambda run: formats.duration(run.seconds) if run.seconds else formats.NONE),
@@ -81,7 +83,7 @@ def run_lines(
                 (f" {number} ", "accent"),
                 _MARKS[run.status],
                 (" ", ""),
-                (_cut(run.short_name, name).ljust(name), "strong" if run.status == "running" else ""),
+                (_left(run.short_name, name), "strong" if run.status == "running" else ""),
                 (cells, ""),
             ),
             width,
@@ -99,8 +101,8 @@ def difference_lines(runs: Sequence[RunEntry], width: int, height: int) -> list[
     cell = max(6, (width - label) // len(runs))
 
     def row(name: str, values: Sequence[str], role: str = "") -> Line:
-        text = "".join(_cut(value, cell - 1).rjust(cell) for value in values)
-        return fit(((_cut(name, label - 1).ljust(label), "muted"), (text, role)), width)
+        text = "".join(_right(_cut(value, cell - 1), cell) for value in values)
+        return fit(((_left(_cut(name, label - 1), label), "muted"), (text, role)), width)
 
     lines.append(row("", [f"▪{number}" for number in range(1, len(runs) + 1)], "accent"))
     lines.append(row("run", [run.short_name for run in runs]))
@@ -145,7 +147,7 @@ def done_lines(run: RunEntry | None, width: int, height: int) -> list[Line]:
 
     def deed(epoch: int, text: str, figure: float | None) -> Line:
         shown = "" if figure is None else formats.accuracy(figure)
-        return fit(((f"{epoch:>4}  ", "muted"), (_cut(text, room).ljust(room), ""), (f"{shown:>6}", "val")), width)
+        return fit(((f"{epoch:>4}  ", "muted"), (_left(text, room), ""), (f"{shown:>6}", "val")), width)
 
     for epoch, text in run.done:
         before = next((end for end in run.epochs if end.epoch == epoch - 1), None)
@@ -161,10 +163,23 @@ def _clock(started: float) -> str:
     return time.strftime("%m-%d %H:%M", time.localtime(started)) if started else formats.NONE
 
 
+def _progress(run: RunEntry) -> str:
+    return f"{len(run.epochs)}/{run.epochs_planned}" if run.epochs_planned else formats.NONE
+
+
 def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+    return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)) + "…"
+
+
+def _left(text: str, width: int) -> str:
+    """Cut and filled to so many cells: a letter may take two."""
+    return set_cell_size(_cut(text, width), width)
+
+
+def _right(text: str, width: int) -> str:
+    text = _cut(text, width)
+    return " " * (width - cell_len(text)) + text
 
 
 def _cell(text: str, column: _Column) -> str:
-    text = _cut(text, column.width)
-    return "  " + (text.ljust(column.width) if column.left else text.rjust(column.width))
+    return "  " + (_left if column.left else _right)(text, column.width)

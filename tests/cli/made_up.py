@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,19 @@ def prints(link: EngineLink) -> None:
     os.write(1, b"from c\n")
     os.system("echo from a child")
     finishes(link)
+
+
+def prints_beside(link: EngineLink) -> None:
+    """The same where what is printed goes to the journal; it ends only when that has come."""
+    link.emit(opening()[0])
+    print("from python", flush=True)  # noqa: T201
+    os.write(1, b"from c\n")
+    os.system("echo from a child")
+    # It comes through another thread, and after its last event a journal takes nothing more.
+    while "from a child" not in link.run.journal.read_text(encoding="utf-8"):
+        time.sleep(0.01)
+    for event in whole_run()[1:]:
+        link.emit(event)
 
 
 def talks(link: EngineLink) -> None:
@@ -74,7 +88,7 @@ def dies(link: EngineLink) -> None:
 
 
 ENGINES: dict[str, Callable[[EngineLink], None]] = {
-    engine.__name__: engine for engine in (finishes, prints, talks, waits, refuses, fails, dies)
+    engine.__name__: engine for engine in (finishes, prints, prints_beside, talks, waits, refuses, fails, dies)
 }
 
 

@@ -118,7 +118,7 @@ def test_leaving_after_the_end_prints_how_it_went_below_the_prompt(tmp_path: Pat
 
 
 def test_prints_do_not_reach_the_screen_but_the_journal(tmp_path: Path) -> None:
-    with terminal("prints", tmp_path) as shown:
+    with terminal("prints_beside", tmp_path) as shown:
         shown.wait_for(b"finished")
         shown.keys(b"q")
         assert shown.exit_status() == 0

@@ -254,7 +254,8 @@ def test_layers_of_a_run_come_from_its_journal(tmp_path: Path, capsys: pytest.Ca
         (["trian"], "trian: no such command, file or folder; did you mean train?"),
         (
             ["xyz"],
-            "xyz: no such command, file or folder; commands: demo, train, runs, show, layers, predict, bench, doctor",
+            "xyz: no such command, file or folder; "
+            "commands: choose, demo, train, runs, show, layers, predict, bench, doctor",
         ),
         (["./photos"], "photos: no such file or folder"),
         (["--colour"], "No such option: --colour"),

@@ -46,12 +46,14 @@ def check_without_torch(config: RunConfig) -> ImageSource | None:
         ConfigError: the data or the model cannot be what the configuration says.
     """
     from fxtui.engine.backbones.check import check_model_name
-    from fxtui.engine.data.source import needs_torch, open_source
 
     check_model_name(config.model)
-    # The embedded digits cannot be wrong, and loading them would hold up the first paint.
-    later = needs_torch(config.data) or config.data.source == "digits"
-    return None if later else open_source(config.data)
+    # The embedded digits cannot be wrong, and loading them, or what reads data, would hold up the first paint.
+    if config.data.source == "digits":
+        return None
+    from fxtui.engine.data.source import needs_torch, open_source
+
+    return None if needs_torch(config.data) else open_source(config.data)
 
 
 def new_session(config: RunConfig, runs: Path) -> LocalSession:

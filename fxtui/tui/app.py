@@ -66,7 +66,7 @@ class DashboardApp(FrugalApp[int]):
         self._shown_at = 0.0
         self.state = past or RunState(name=session.run.name)
         for name in SCREENS:
-            self.add_mode(name, partial(open_screen, name, self.state, self.look, session.run))
+            self.add_mode(name, partial(self._opened, name))
 
     def on_mount(self) -> None:
         """Open the main screen; the engine is started only once it stands."""
@@ -108,6 +108,12 @@ class DashboardApp(FrugalApp[int]):
             self._unseen = False
             self._shown_at = self.frame_clock.reading(self._clock(), self.state.started)
             self.screen.show_state(self.state, self._shown_at)
+
+    def _opened(self, name: str) -> RunScreen:
+        screen = open_screen(name, self.state, self.look, self._session.run)
+        # Its widgets are styled as they are mounted; without this Textual would read all style sheets once more first.
+        screen._css_update_count = self._css_update_count
+        return screen
 
     def action_open(self, name: str) -> None:
         """Open a screen by its name."""

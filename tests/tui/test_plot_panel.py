@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from textual.app import App, ComposeResult
 from textual.containers import Vertical
-from textual.screen import Screen
 
 from fxtui.run.state import RunState
 from fxtui.tui.curves import OverlayRun
 from fxtui.tui.plotting import GUTTER
+from fxtui.tui.screens.line_screen import LineScreen
 from fxtui.tui.screens.plot_keys import PlotKeys
 from fxtui.tui.theme import DARK
 from fxtui.tui.widgets.line_view import LineView
@@ -27,7 +27,7 @@ class Clock:
         return self.now
 
 
-class Plots(PlotKeys, Screen[None]):
+class Plots(LineScreen[None], PlotKeys):
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self.panels = [PlotPanel(what, id=what, ascii_only=False, clock=clock) for what in ("loss", "accuracy")]  # type: ignore[arg-type]

@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.screen import Screen
 
 from fxtui.advice.rules import advise
 from fxtui.run.catalogue import RunEntry
@@ -16,6 +15,7 @@ from fxtui.tui.actions import SCREENS, actions_on
 from fxtui.tui.lines import Line, fit
 from fxtui.tui.look import Look
 from fxtui.tui.places import Places, put
+from fxtui.tui.screens.line_screen import LineScreen
 from fxtui.tui.views.footer import advice_line, key_at, key_line
 from fxtui.tui.views.header import screen_at
 from fxtui.tui.widgets.line_view import LineView
@@ -26,7 +26,7 @@ _HEADER_WIDE, _HEADER_NARROW, _HEADER_LEAST = 4, 3, 2
 _WIDE = 100
 
 
-class RunScreen(Screen[None]):
+class RunScreen(LineScreen[None]):
     """Shows a run's state. What the user wants goes to the application: as an action by name, or as a message.
 
     A screen has the panels that `panels` returns, where `places` puts them. It is told of a new state only while it is

@@ -12,13 +12,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
-from textual.screen import Screen
 
 from fxtui import __version__
 from fxtui.run.nearby import ImageFolder, Nearby
 from fxtui.tui.lines import fit
 from fxtui.tui.screens import launch_view as view
 from fxtui.tui.screens.launch_view import key_at
+from fxtui.tui.screens.line_screen import LineScreen
 from fxtui.tui.widgets.choice_list import ChoiceList
 from fxtui.tui.widgets.line_view import LineView
 
@@ -26,7 +26,7 @@ _WITH_DETAILS = 140
 _DETAILS_GAP = 2
 
 
-class LaunchScreen(Screen[None]):
+class LaunchScreen(LineScreen[None]):
     """Shows what ``look`` finds, which runs in a thread once the screen stands.
 
     ``clock`` gives seconds since the epoch.

@@ -34,7 +34,7 @@ _PREDICTION_SECONDS = 10.0
 _GAP = 2
 
 
-class MainScreen(PlotKeys, TreeScreen):
+class MainScreen(TreeScreen, PlotKeys):
     """Everything at a glance."""
 
     NAME = "main"

@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from fxtui.config import ConfigError, RunConfig
@@ -23,6 +23,7 @@ from fxtui.tui.lines import fit, title
 from fxtui.tui.screens import new_run_view as view
 from fxtui.tui.screens.form_fields import BY_KEY, FIELDS, key_named, read_fields, text_of
 from fxtui.tui.screens.launch_view import key_at
+from fxtui.tui.screens.line_screen import LineScreen
 from fxtui.tui.widgets.field import TextField
 from fxtui.tui.widgets.line_view import LineView
 
@@ -105,7 +106,7 @@ class LeaveDialog(ModalScreen[bool]):
             self.dismiss(event.widget.id == "answer-leave")
 
 
-class NewRunScreen(Screen[Path | None]):
+class NewRunScreen(LineScreen[Path | None]):
     """Closes with the path of the file it wrote, or None.
 
     ``base`` fills the fields in, and ``origin`` says where it comes from; ``sources`` are folders to offer; the file is

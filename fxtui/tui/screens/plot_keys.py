@@ -12,7 +12,7 @@ from fxtui.tui.widgets.plot_panel import PlotPanel
 
 
 class PlotKeys(DOMNode):
-    """What a screen with plots does on their keys; to be mixed into the screen."""
+    """What a screen with plots does on their keys; to be mixed in after its base: Textual follows the first."""
 
     def do_log_scale(self) -> None:
         """Switch the loss axis between linear and logarithmic."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -13,13 +12,14 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from fxtui.tui.glyphs import to_ascii
-from fxtui.tui.lines import PIXEL, ROLES, Line, fit
+from fxtui.tui.lines import PIXEL, Line, fit
 
 
 class LineView(Widget):
-    """Shows the lines it is given. ``ascii_only`` replaces every sign by its plain twin."""
+    """Shows the lines it is given; its screen, a `LineScreen`, knows the roles' colours.
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"fx--{role}" for role in ROLES}
+    ``ascii_only`` replaces every sign by its plain twin.
+    """
 
     def __init__(self, *, id: str | None = None, ascii_only: bool = False) -> None:
         super().__init__(id=id)
@@ -50,7 +50,7 @@ class LineView(Widget):
     def _style(self, role: str, base: Style) -> Style:
         if role.startswith(PIXEL):
             return _pixels(role)
-        return base + self.get_component_rich_style(f"fx--{role}", partial=True) if role else base
+        return base + self.screen.get_component_rich_style(f"fx--{role}", partial=True) if role else base
 
 
 @lru_cache(maxsize=8192)

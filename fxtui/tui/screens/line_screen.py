@@ -1,0 +1,15 @@
+"""A screen that knows the colours of the roles in its lines."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.screen import Screen, ScreenResultType
+
+from fxtui.tui.lines import ROLES
+
+
+class LineScreen(Screen[ScreenResultType]):
+    """The style sheet gives each role its style here, once: styling them for every view made opening a screen slow."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"fx--{role}" for role in ROLES}

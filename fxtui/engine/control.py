@@ -97,7 +97,7 @@ class Control:
         before = self._trainer().freezing.trainable
         try:
             text = self._do(command, origin)
-        except (FreezeError, ConfigError) as refusal:
+        except FreezeError as refusal:
             self._link.emit(CommandRefused(command=command.name, reason=str(refusal)))
             return False
         self._answer(command, text, origin)
@@ -114,10 +114,10 @@ class Control:
             case cmd.Estimate():
                 return self._estimate(command.change)
             case cmd.Predict():
-                self._discounted(lambda: trainer.predict(command.images))
+                self._predict(command.images)
                 return ""
             case cmd.Evaluate():
-                if not trainer.say_evaluation(command.limit):
+                if not trainer.answers.evaluate(command.limit):
                     raise FreezeError("no epoch has been validated yet")
                 return ""
             case cmd.SetLr():
@@ -147,6 +147,12 @@ class Control:
 
     def _estimate(self, change: cmd.FreezeCommand) -> str:
         return self._discounted(lambda: self._trainer().estimate(change))
+
+    def _predict(self, images: tuple[int | str, ...]) -> None:
+        try:
+            self._discounted(lambda: self._trainer().predict(images))
+        except ConfigError as refusal:
+            raise FreezeError(str(refusal)) from None
 
     def _discounted(self, work: Callable[[], _Result]) -> _Result:
         """Do something that is no training, and leave its time out of the epoch's."""

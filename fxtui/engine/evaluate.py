@@ -51,7 +51,7 @@ class Evaluated:
     def event(self, epoch: int, limit: int) -> Evaluation:
         """As an event, with the ``limit`` images of the greatest loss."""
         losses = self.outcomes[3]
-        order = losses.argsort(descending=True, stable=True)[:limit]
+        order = losses.argsort(descending=True, stable=True)[: max(0, limit)]
         rows = self.outcomes[:, order].T.tolist()
         images = (
             ImageResult(number, int(true), int(predicted), probability, loss)

@@ -15,7 +15,6 @@ from fxtui.engine.backbones.check import check_model_name
 from fxtui.engine.backbones.load import LoadedModel, weights_place
 from fxtui.engine.backbones.registry import weight_names
 from fxtui.engine.data.source import ImageSource, needs_torch, open_source
-from fxtui.engine.data.split import Split, make_split
 from fxtui.engine.data.torchvision_sets import NotHereError, open_torchvision
 from fxtui.engine.devices import available_devices, extraction_dtype, resolve_device
 from fxtui.engine.estimate import saved_bytes
@@ -24,7 +23,7 @@ from fxtui.engine.frontier import Cut, cut_model
 from fxtui.engine.layers import trainable_count
 from fxtui.engine.optim import state_bytes
 from fxtui.engine.order import epoch_batches
-from fxtui.engine.setup import build_freezing, check_input, load_for
+from fxtui.engine.setup import build_freezing, check_input, load_for, split_for
 from fxtui.engine.stepper import autocast, suffix_dtype, trains_convolutions
 from fxtui.engine.tracing import eval_mode
 from fxtui.run.preview import Preview
@@ -91,7 +90,7 @@ def _source(config: RunConfig) -> ImageSource | None:
 
 
 def _with_data(found: Preview, config: RunConfig, source: ImageSource) -> Preview:
-    split = _split(config, source)
+    split = split_for(config, source)
     train, val = len(split.train), len(split.val)
     return structs.replace(
         found,
@@ -102,17 +101,6 @@ def _with_data(found: Preview, config: RunConfig, source: ImageSource) -> Previe
         presized=source.presized,
         own_split=source.own_split is not None and bool((source.own_split > 0).any()),
         epoch_batches=len(epoch_batches(np.arange(train), 0, 0, config.train.batch_size)),
-    )
-
-
-def _split(config: RunConfig, source: ImageSource) -> Split:
-    return make_split(
-        source.labels,
-        source.own_split,
-        val_fraction=config.data.val_fraction,
-        limit=config.data.limit,
-        seed=config.seed,
-        classes=source.classes,
     )
 
 

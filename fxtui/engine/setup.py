@@ -9,7 +9,7 @@ from fxtui.config import ConfigError, RunConfig
 from fxtui.engine.backbones.load import LoadedModel, load_model
 from fxtui.engine.data.preprocess import Preprocessing
 from fxtui.engine.data.source import ImageSource
-from fxtui.engine.data.split import make_split
+from fxtui.engine.data.split import Split, make_split
 from fxtui.engine.freezing import FreezeError, Freezing
 from fxtui.engine.images import ImageRows
 from fxtui.engine.tracing import eval_mode
@@ -38,7 +38,16 @@ def images_for(config: RunConfig, source: ImageSource, preprocessing: Preprocess
     Raises:
         ConfigError: a class would have no training image, or validation none at all.
     """
-    split = make_split(
+    return ImageRows.of(source, preprocessing, split_for(config, source))
+
+
+def split_for(config: RunConfig, source: ImageSource) -> Split:
+    """Which images of a source train and which validate.
+
+    Raises:
+        ConfigError: a class would have no training image, or validation none at all.
+    """
+    return make_split(
         source.labels,
         source.own_split,
         val_fraction=config.data.val_fraction,
@@ -46,7 +55,6 @@ def images_for(config: RunConfig, source: ImageSource, preprocessing: Preprocess
         seed=config.seed,
         classes=source.classes,
     )
-    return ImageRows.of(source, preprocessing, split)
 
 
 def build_freezing(loaded: LoadedModel, config: RunConfig) -> Freezing:

@@ -11,6 +11,7 @@ import torch
 from msgspec import structs
 
 from fxtui.config import RunConfig
+from fxtui.engine.answers import Answers
 from fxtui.engine.backbones.load import LoadedModel
 from fxtui.engine.boundary import Boundary
 from fxtui.engine.cores import cpu_count
@@ -32,7 +33,7 @@ from fxtui.engine.progress import Progress
 from fxtui.engine.resume import Resumed
 from fxtui.engine.saving import Saving
 from fxtui.engine.stepper import Stepper, balanced_weights, trains_convolutions
-from fxtui.engine.tracer import Tracer, Weights
+from fxtui.engine.tracer import Tracer
 from fxtui.engine.tracing import eval_mode
 from fxtui.engine.truth import LayerTruth
 from fxtui.run import events as ev
@@ -40,8 +41,6 @@ from fxtui.run.commands import FreezeCommand
 from fxtui.run.costs import cost_sentence
 
 _VALIDATION_BATCH = 256
-# Images named in an evaluation that nobody asked for.
-_IMAGES_SAID = 200
 _MEASURE_SECONDS = 1.0
 _MEASURE_SHARE = 0.05
 
@@ -89,10 +88,8 @@ class Trainer:
         self._measure_next = 0.0
         self._epoch_started = time.monotonic()
         self._order: list[Rows] = []
-        # The evaluation of the last epoch is said at the end of the run, unless it was the best and is said already.
-        self._unsaid: ev.Evaluation | None = None
-        self._evaluated: Evaluated | None = None
-        self._tracer = Tracer(self._model, loaded.head, images.preprocessing, device)
+        tracer = Tracer(self._model, loaded.head, images.preprocessing, device)
+        self.answers = Answers(tracer, images, self.progress, self.emit)
         started = time.monotonic()
         self.boundary = Boundary(self._model, freezing, bank)
         self.timings["extract"] = time.monotonic() - started
@@ -161,8 +158,7 @@ class Trainer:
             self._end_epoch(evaluated)
         self.layers.look(force=True)
         self.layers.say()
-        if self._unsaid:
-            self.emit(self._unsaid)
+        self.answers.say_rest()
         # Once more: commands may have been carried out since the last epoch's end.
         self._keep(progress.final.val_accuracy if progress.final else None)
         self.keeper.flush()
@@ -215,22 +211,12 @@ class Trainer:
         Raises:
             ConfigError: there is no such image, or it cannot be read.
         """
-        progress = self.progress
-        weights = Weights(progress.epoch + (progress.batch > 0), progress.step, "live")
         torch.set_num_threads(cpu_count())
         try:
             with self._averaged():
-                found = self._tracer.trace_all(asked, self._images, weights, self.stepper.autocast)
+                self.answers.predict(asked, self.stepper.autocast)
         finally:
             self.boundary.use_threads()
-        for prediction in found:
-            self.emit(prediction)
-
-    def say_evaluation(self, limit: int) -> bool:
-        """Say the last epoch's evaluation with so many images; False before there is one."""
-        if self._evaluated is not None:
-            self.emit(self._evaluated.event(self.progress.epoch, limit))
-        return self._evaluated is not None
 
     def checkpoint(self) -> None:
         """Write the state between these two batches as ``last``."""
@@ -346,11 +332,7 @@ class Trainer:
             )
         )
         self._adapt()
-        self._evaluated = evaluated
-        self._unsaid = evaluated.event(progress.epoch, _IMAGES_SAID)
-        if best:
-            self.emit(self._unsaid)
-            self._unsaid = None
+        self.answers.take(evaluated, say=best)
         self._meter = self._begin_meter()
         self._keep(evaluated.accuracy, best)
 

@@ -37,6 +37,8 @@ class EngineLink:
         self.has_past = journal.next_seq > 0
         self._state = run.load_state() if self.has_past else RunState()
         self._closed = False
+        # Not the lock of events: whoever sends a command must not wait for the disk.
+        self._gate = threading.Lock()
 
     def emit(self, event: Event) -> None:
         """Stamp an event, write it to the journal and hand it to whoever listens. After the last event, nothing is."""
@@ -50,7 +52,8 @@ class EngineLink:
             if isinstance(event, RunFinished):
                 self.run.write_summary(self._state)
                 self._journal.close()
-                self._closed = True
+                with self._gate:
+                    self._closed = True
             self._listeners.put(event)
 
     def tell(self, event: Event) -> None:
@@ -74,9 +77,12 @@ class EngineLink:
         """Whether a command waits. Cheap enough to ask before every batch."""
         return not self._commands.empty()
 
-    def put_command(self, command: AnyCommand) -> None:
-        """Queue a command. May be called from any thread."""
-        self._commands.put(command)
+    def put_command(self, command: AnyCommand) -> bool:
+        """Queue a command, unless the last event has been emitted; says whether. May be called from any thread."""
+        with self._gate:
+            if not self._closed:
+                self._commands.put(command)
+            return not self._closed
 
     def take_events(self) -> list[Event]:
         """All events emitted since the last call, without waiting."""
@@ -141,6 +147,7 @@ class LocalSession:
         self._after = after
         self._questions: queue.SimpleQueue[AnyCommand] = queue.SimpleQueue()
         self._answering: threading.Thread | None = None
+        self._starting = threading.Lock()
 
     @property
     def run(self) -> RunDirectory:
@@ -166,17 +173,19 @@ class LocalSession:
 
     def send(self, command: AnyCommand) -> None:
         """Queue a command; an event will answer it, also after the engine has ended."""
-        if not self.link.closed:
-            self.link.put_command(command)
-            return
-        self._questions.put(command)
-        if self._answering is None:
-            self._answering = threading.Thread(target=self._answer, name="fxtui-afterwards", daemon=True)
-            self._answering.start()
+        if not self.link.put_command(command):
+            self._ask_after(command)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the engine has ended."""
         self._thread.join(timeout)
+
+    def _ask_after(self, command: AnyCommand) -> None:
+        self._questions.put(command)
+        with self._starting:
+            if self._answering is None:
+                self._answering = threading.Thread(target=self._answer, name="fxtui-afterwards", daemon=True)
+                self._answering.start()
 
     def _answer(self) -> None:
         while True:
@@ -187,6 +196,10 @@ class LocalSession:
                 answers = [*self._after(command), CommandDone(command=command.name, text="")]
             except ConfigError as error:
                 answers = [CommandRefused(command=command.name, reason=str(error))]
+            # Whatever went wrong with one question, e.g. memory ran out, it is said and the next one is answered.
+            except Exception as error:  # noqa: BLE001
+                detail = (str(error).strip() or type(error).__name__).splitlines()[0]
+                answers = [CommandRefused(command=command.name, reason=f"{type(error).__name__}: {detail}")]
             for answer in answers:
                 self.link.tell(answer)
 
@@ -195,6 +208,9 @@ class LocalSession:
             self._engine(self.link)
         finally:
             self._lock.release()
+            # What was sent while the engine came to its end.
+            while (command := self.link.next_command()) is not None:
+                self._ask_after(command)
 
 
 def refuse_rest(link: EngineLink, reason: str) -> None:

@@ -159,3 +159,52 @@ def test_after_its_end_a_run_still_answers_and_writes_nothing(tmp_path: Path) ->
     assert state.evaluation is not None
     assert len(state.evaluation.images) == 3
     assert session.run.journal.read_bytes() == journal
+
+
+def test_a_question_that_fails_in_any_way_is_answered_and_so_is_the_next(tmp_path: Path) -> None:
+    asked: list[cmd.AnyCommand] = []
+
+    def after(command: cmd.AnyCommand) -> list[ev.Event]:
+        asked.append(command)
+        if len(asked) == 1:
+            raise MemoryError("no room for the model")
+        return [ev.Evaluation(epoch=1, support=(1,), correct=(1,), confusion=())]
+
+    config = load_config(bundled_config("demo"), [])
+    ended = ev.RunFinished(status="finished", best=None, final=None, timings={})
+    session = LocalSession(RunStore(tmp_path).create(config), lambda link: link.emit(ended), after)
+    session.start()
+    session.join()
+    session.send(cmd.Evaluate())
+    session.send(cmd.Evaluate())
+    answers: list[ev.Event] = []
+    while sum(isinstance(a, ev.CommandDone | ev.CommandRefused) for a in answers) < 2:
+        answers += session.events()
+        time.sleep(0.01)
+    assert [a.reason for a in answers if isinstance(a, ev.CommandRefused)] == ["MemoryError: no room for the model"]
+    assert sum(isinstance(a, ev.Evaluation) for a in answers) == 1
+
+
+def test_a_command_sent_while_the_engine_comes_to_its_end_is_answered(tmp_path: Path) -> None:
+    config = load_config(bundled_config("demo"), [])
+    ended = ev.RunFinished(status="finished", best=None, final=None, timings={})
+
+    def engine(link: EngineLink) -> None:
+        # As after the engine has answered all that waited, and before it has said that it ends.
+        link.put_command(cmd.UnfreezeNext())
+        link.emit(ended)
+
+    session = LocalSession(RunStore(tmp_path).create(config), engine)
+    session.start()
+    answers: list[ev.Event] = []
+    while not any(isinstance(a, ev.CommandRefused) for a in answers):
+        answers += session.events()
+        time.sleep(0.01)
+    assert [a.reason for a in answers if isinstance(a, ev.CommandRefused)] == ["the run has ended"]
+
+
+def test_a_limit_below_zero_names_no_image(tmp_path: Path) -> None:
+    (said,) = Afterwards(run(tmp_path, {}, []).run)(cmd.Evaluate(limit=-1))
+    assert isinstance(said, ev.Evaluation)
+    assert said.images == ()
+    assert sum(said.support) == 24

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
 from textual.pilot import OutOfBounds, Pilot
 
 from fxtui.config import bundled_config, load_config
@@ -14,6 +15,7 @@ from fxtui.run.session import LocalSession
 from fxtui.run.store import RunStore
 from fxtui.tui.app import DashboardApp
 from fxtui.tui.screens.base import RunScreen
+from fxtui.tui.widgets.layer_tree import LayerTree
 from tests.tui.runs import some_runs
 from tests.tui.test_dashboard import text_of
 
@@ -29,6 +31,10 @@ def training(directory: Path) -> LocalSession:
     settings = ["device=cpu", "data.limit=120", "train.epochs=1000000", "data.image_size=32", "train.batch_size=16"]
     config = load_config(bundled_config("demo"), settings)
     return LocalSession(RunStore(directory / "runs").create(config), lambda link: run_job(config, link))
+
+
+# After so many deeds the screen is looked at.
+_BETWEEN_CHECKS = 200
 
 
 async def press_on(pilot: Pilot[int], app: DashboardApp, generator: random.Random, count: int, resizes: int) -> None:
@@ -59,17 +65,16 @@ async def usable(pilot: Pilot[int], app: DashboardApp) -> None:
     while not isinstance(app.screen, RunScreen):
         await pilot.press("escape")
         await pilot.pause()
-    # The first may only close a list that is open, or end a search.
-    await pilot.press("escape", "escape")
-    await pilot.pause()
-    await pilot.press("1")
+    await pilot.press("escape", "1")
     for _ in range(3):
         app.drain()
         await pilot.pause()
     assert isinstance(app.screen, RunScreen)
-    assert app.screen.NAME == "main"
+    assert app.screen.NAME == "main", (app.screen.NAME, app.focused, app.screen_stack)
     assert "fxtui" in text_of(app, "header")
-    assert "classifier.1" in text_of(app, "layers")
+    under_cursor = app.screen.query_one(LayerTree).selected
+    assert under_cursor is not None
+    assert under_cursor.path.rpartition(".")[2] in text_of(app, "layers")
     assert "quit" in text_of(app, "keys")
 
 
@@ -80,8 +85,10 @@ async def _tried(directory: Path, seed: int, count: int, resizes: int) -> None:
         async with app.run_test(size=(120, 40)) as pilot:
             while not app.state.epochs:
                 await pilot.pause(0.05)
-            await press_on(pilot, app, random.Random(seed), count, resizes)
-            await usable(pilot, app)
+            generator = random.Random(seed)
+            for _ in range(count // _BETWEEN_CHECKS):
+                await press_on(pilot, app, generator, _BETWEEN_CHECKS, resizes * _BETWEEN_CHECKS // count)
+                await usable(pilot, app)
     finally:
         session.send(Stop(when="now"))
         session.join()
@@ -92,4 +99,10 @@ async def _tried(directory: Path, seed: int, count: int, resizes: int) -> None:
 
 
 async def test_many_random_keys_clicks_and_resizes(tmp_path: Path) -> None:
-    await _tried(tmp_path, seed=1, count=300, resizes=20)
+    await _tried(tmp_path, seed=1, count=600, resizes=20)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2000)
+async def test_twenty_thousand_random_keys_and_clicks_and_two_hundred_resizes(tmp_path: Path) -> None:
+    await _tried(tmp_path, seed=2, count=20_000, resizes=200)

@@ -12,8 +12,18 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-Shape = tuple[int | None, ...]
-Share = Literal["all", "some", "none"]
+from fxtui.run.records import ClassScore as ClassScore
+from fxtui.run.records import Cost as Cost
+from fxtui.run.records import EpochFigures as EpochFigures
+from fxtui.run.records import ImageResult as ImageResult
+from fxtui.run.records import LayerFigure as LayerFigure
+from fxtui.run.records import LayerRow as LayerRow
+from fxtui.run.records import Shape as Shape
+from fxtui.run.records import Share as Share
+from fxtui.run.records import SkippedFile as SkippedFile
+from fxtui.run.records import Thumbnail as Thumbnail
+from fxtui.run.records import WeightsReport as WeightsReport
+
 StageName = Literal["images", "preprocess", "features", "train", "validate"]
 CachePlace = Literal["device", "host", "file", "none"]
 RunStatus = Literal["finished", "stopped", "failed"]
@@ -44,13 +54,6 @@ class RunStarted(Event, frozen=True, kw_only=True):
     pid: int = 0
 
 
-class SkippedFile(Struct, frozen=True):
-    """A file that was left out, and why."""
-
-    path: str
-    reason: str
-
-
 class DataReady(Event, frozen=True, kw_only=True):
     """The source has been listed and split. ``not_images`` counts files that are no images, ``skipped`` names files."""
 
@@ -70,16 +73,6 @@ class ImagesSkipped(Event, frozen=True, kw_only=True):
     skipped: tuple[SkippedFile, ...]
     train: int
     val: int
-
-
-class WeightsReport(Struct, frozen=True, kw_only=True):
-    """What was loaded into the backbone: counts of tensors, and a few names of each kind of difference."""
-
-    source: str
-    loaded: int
-    total: int
-    missing: tuple[str, ...] = ()
-    unexpected: tuple[str, ...] = ()
 
 
 class ModelReady(Event, frozen=True, kw_only=True):
@@ -128,47 +121,12 @@ class CacheReady(Event, frozen=True, kw_only=True):
     note: str = ""
 
 
-class LayerRow(Struct, frozen=True, kw_only=True):
-    """The truth about one module with parameters, its descendants included.
-
-    ``trainable`` reads requires_grad, ``in_optimizer`` the parameter groups; ``lr`` is None where none trains or the
-    rates differ; ``bn`` is None without BatchNorm inside; ``grad_norm`` and ``update_ratio`` are None until measured.
-    """
-
-    path: str
-    kind: str
-    parameters: int
-    trainable: Share
-    in_optimizer: Share
-    mode: Literal["train", "eval"]
-    lr: float | None = None
-    bn: Literal["still", "moving"] | None = None
-    output: Shape | None = None
-    grad_norm: float | None = None
-    update_ratio: float | None = None
-    is_stage: bool = False
-    is_head: bool = False
-    fault: str = ""
-
-
 class Layers(Event, frozen=True, kw_only=True):
     """The whole layer table, in forward order, parents before their children."""
 
     rows: tuple[LayerRow, ...]
     parameters: int
     trainable_parameters: int
-
-
-class LayerFigure(Struct, frozen=True):
-    """What one update did to a module, descendants included: gradient norm, and the update's norm over the weight's.
-
-    ``lr`` is the learning rate of that update, None where the module's groups differ.
-    """
-
-    path: str
-    grad_norm: float
-    update_ratio: float
-    lr: float | None = None
 
 
 class LayerFigures(Event, frozen=True, kw_only=True):
@@ -234,19 +192,6 @@ class EpochEnd(Event, frozen=True, kw_only=True):
     best: bool = False
 
 
-class ImageResult(Struct, frozen=True, array_like=True):
-    """What became of one validation image: its number among them from 0, and the classes' numbers.
-
-    ``probability`` is that of the predicted class, ``loss`` the image's cross-entropy.
-    """
-
-    image: int
-    true: int
-    predicted: int
-    probability: float
-    loss: float
-
-
 class Evaluation(Event, frozen=True, kw_only=True):
     """Validation by class. ``confusion`` lists [true, predicted, count] for every pair that occurs.
 
@@ -258,22 +203,6 @@ class Evaluation(Event, frozen=True, kw_only=True):
     correct: tuple[int, ...]
     confusion: tuple[tuple[int, int, int], ...]
     images: tuple[ImageResult, ...] = ()
-
-
-class Thumbnail(Struct, frozen=True):
-    """A small picture: rows of RGB bytes, compressed with zlib."""
-
-    width: int
-    height: int
-    rgb: bytes
-
-
-class ClassScore(Struct, frozen=True, array_like=True):
-    """What the network says of one class."""
-
-    label: int
-    logit: float
-    probability: float
 
 
 class Prediction(Event, frozen=True, kw_only=True):
@@ -382,25 +311,6 @@ class EpochsChanged(Event, frozen=True, kw_only=True):
     after: int
 
 
-class Cost(Struct, frozen=True, kw_only=True):
-    """The price of one state of freezing. Bytes on the device; exact but for the figures named estimates.
-
-    ``activation_bytes`` (estimate) is what a batch keeps for its backward pass, scaled from ``measured_images`` images;
-    ``seconds_per_epoch`` is None where it is not known, and ``measured`` if it is the run's own figure, no estimate.
-    ``cache_bytes`` is the feature cache's size; ``cache_ready`` says that it is there already.
-    """
-
-    trainable_parameters: int
-    optimizer_bytes: int
-    gradient_bytes: int
-    activation_bytes: int
-    cache_bytes: int
-    cache_ready: bool
-    seconds_per_epoch: float | None
-    measured: bool
-    measured_images: int
-
-
 class RunContinued(Event, frozen=True, kw_only=True):
     """A run goes on from a checkpoint, after ``step`` batches; what was said of later ones is said again.
 
@@ -425,16 +335,6 @@ class CostEstimated(Event, frozen=True, kw_only=True):
     after: tuple[str, ...]
     now: Cost
     then: Cost
-
-
-class EpochFigures(Struct, frozen=True, kw_only=True):
-    """The figures of an epoch as `run_finished` repeats them."""
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    val_loss: float
-    val_accuracy: float
 
 
 class RunFinished(Event, frozen=True, kw_only=True):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import signal
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -28,7 +25,7 @@ from fxtui.tui.messages import CommandWanted, ImagesWanted, OverlayChosen, Said,
 from fxtui.tui.screens.base import RunScreen
 from fxtui.tui.screens.dialogs import Answer, HelpDialog, LearningRateDialog, QuitDialog
 from fxtui.tui.screens.opening import open_screen
-from fxtui.tui.theme import DARK, LIGHT, SIXTEEN, role_variables
+from fxtui.tui.theme import DARK, LIGHT
 
 
 class DashboardApp(FrugalApp[int]):
@@ -53,10 +50,7 @@ class DashboardApp(FrugalApp[int]):
         on_ready: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(look or Look(), session.run.path)
-        for known in (DARK, LIGHT, SIXTEEN):
-            self.register_theme(known)
-        self.theme = theme or (SIXTEEN.name if self.few_colors else DARK.name)
+        super().__init__(look or Look(), session.run.path, theme)
         self._session = session
         self._on_ready = on_ready
         self._clock = clock
@@ -72,16 +66,8 @@ class DashboardApp(FrugalApp[int]):
         """Open the main screen; the engine is started only once it stands."""
         self.switch_mode("main")
         self.start_frames()
-        # Textual knows no SIGHUP or SIGTERM: without these the terminal would stay as the dashboard left it.
-        # Handlers can be set in the main thread only; elsewhere, as in a test, there is no terminal to restore.
-        for number in (signal.SIGHUP, signal.SIGTERM):
-            with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
-                asyncio.get_running_loop().add_signal_handler(number, self.exit, 0)
+        self.exit_on_signals(0)
         self.call_after_refresh(self._painted)
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Our colour roles, for Textual's own themes, which do not know them."""
-        return role_variables(self.current_theme)
 
     def frame(self) -> bool:
         """Take in what the engine has said, and show it if there is any of it, or if the clock has moved."""

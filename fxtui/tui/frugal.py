@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +24,7 @@ from fxtui.tui.look import Look
 from fxtui.tui.machine import Meters
 from fxtui.tui.painter import Painted, Painter
 from fxtui.tui.terminal import Traffic, counting_driver
+from fxtui.tui.theme import DARK, LIGHT, SIXTEEN, role_variables
 from fxtui.tui.views.system import TerminalUse
 
 _SYSTEMS = {"standard": ColorSystem.STANDARD, "256": ColorSystem.EIGHT_BIT, "truecolor": ColorSystem.TRUECOLOR}
@@ -30,9 +34,10 @@ class FrugalApp(App[ReturnType]):
     """Draws through a :class:`Painter`, and calls :meth:`frame` when the next frame is due.
 
     ``machine`` is measured while something asks it; ``directory`` is where the disk's room is looked up.
+    ``theme`` None: dark, or the terminal's own colours where there are but 16.
     """
 
-    def __init__(self, look: Look, directory: Path) -> None:
+    def __init__(self, look: Look, directory: Path, theme: str | None = None) -> None:
         self.traffic = Traffic()
         super().__init__(driver_class=counting_driver(self.traffic, self._screen_cleared))
         self.animation_level = "none"
@@ -46,6 +51,23 @@ class FrugalApp(App[ReturnType]):
         self.color_system = None if look.no_color else _SYSTEMS.get(self.console.color_system or "")
         self._painter = Painter(self.color_system, look.ascii_only)
         self._sent_before = 0
+        for known in (DARK, LIGHT, SIXTEEN):
+            self.register_theme(known)
+        self.theme = theme or (SIXTEEN.name if self.few_colors else DARK.name)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our colour roles, for Textual's own themes, which do not know them."""
+        return role_variables(self.current_theme)
+
+    def exit_on_signals(self, result: ReturnType | None) -> None:
+        """Close properly when the terminal hangs up or the process is told to end.
+
+        Textual knows no SIGHUP or SIGTERM: the terminal would stay as it was left.
+        """
+        # Handlers can be set in the main thread only; elsewhere, as in a test, there is no terminal to restore.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGHUP, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, self.exit, result)
 
     @property
     def few_colors(self) -> bool:

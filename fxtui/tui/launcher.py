@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +17,6 @@ from fxtui.tui.look import Look
 from fxtui.tui.screens.launch import LaunchScreen
 from fxtui.tui.screens.launch_view import Entry
 from fxtui.tui.screens.new_run import FormHelp, NewRunScreen
-from fxtui.tui.theme import DARK, LIGHT, SIXTEEN, role_variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +58,15 @@ class LauncherApp(FrugalApp[Choice]):
         theme: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(look or Look(), folder)
-        for known in (DARK, LIGHT, SIXTEEN):
-            self.register_theme(known)
-        self.theme = theme or (SIXTEEN.name if self.few_colors else DARK.name)
+        super().__init__(look or Look(), folder, theme)
         self._help = help
         self._folder = folder
         self._list = LaunchScreen(find, clock, self.look.ascii_only)
 
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Our colour roles, for Textual's own themes, which do not know them."""
-        return role_variables(self.current_theme)
-
     def on_mount(self) -> None:
         """Open the list."""
         self.push_screen(self._list)
-        # Textual knows no SIGHUP or SIGTERM: without these the terminal would stay as it was left.
-        for number in (signal.SIGHUP, signal.SIGTERM):
-            with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
-                asyncio.get_running_loop().add_signal_handler(number, self.exit, None)
+        self.exit_on_signals(None)
 
     def on_launch_screen_wanted(self, message: LaunchScreen.Wanted) -> None:
         """Do what an entry is for."""

@@ -98,7 +98,7 @@ class RunsScreen(RunScreen):
         self._fault = fault
         self.refresh_state()
 
-    def on_run_table_changed(self, _message: RunTable.Changed) -> None:
+    def on_run_table_moved(self, _message: RunTable.Moved) -> None:
         """Tell of the run under the cursor."""
         self.refresh_state()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from fxtui import formats
 from fxtui.run.events import LayerRow
 from fxtui.run.state import RunState
+from fxtui.tui.columns import Column, cells_of, fitting, heads_of
 from fxtui.tui.glyphs import trains_mark
 from fxtui.tui.lines import Line, bar, fit, title
 
@@ -19,28 +19,18 @@ _MARK = 3
 _SHARES = {"all": "yes", "some": "part", "none": "no"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """``rank``: the higher, the sooner it goes where there is no room."""
-
-    head: str
-    width: int
-    rank: int
-    cell: Callable[[LayerRow], str]
-    left: bool = False
-
-
-_COLUMNS: tuple[_Column, ...] = (
-    _Column("type", 13, 8, lambda row: row.kind, left=True),
-    _Column("output", 12, 7, lambda row: formats.shape(row.output) if row.output else formats.NONE, left=True),
-    _Column("params", 7, 0, lambda row: formats.params(row.parameters)),
-    _Column("requires", 8, 9, lambda row: _SHARES[row.trainable]),
-    _Column("optim", 5, 10, lambda row: _SHARES[row.in_optimizer]),
-    _Column("lr", 7, 1, lambda row: formats.lr(row.lr)),
-    _Column("mode", 5, 4, lambda row: row.mode),
-    _Column("bn stats", 8, 6, lambda row: row.bn or ""),
-    _Column("|grad|", 7, 3, lambda row: _small(row.grad_norm)),
-    _Column("upd/w", 6, 2, lambda row: formats.lr(row.update_ratio)),
+_GAP = 1
+_COLUMNS: tuple[Column[LayerRow], ...] = (
+    Column("type", 13, 8, lambda row: row.kind, left=True),
+    Column("output", 12, 7, lambda row: formats.shape(row.output) if row.output else formats.NONE, left=True),
+    Column("params", 7, 0, lambda row: formats.params(row.parameters)),
+    Column("requires", 8, 9, lambda row: _SHARES[row.trainable]),
+    Column("optim", 5, 10, lambda row: _SHARES[row.in_optimizer]),
+    Column("lr", 7, 1, lambda row: formats.lr(row.lr)),
+    Column("mode", 5, 4, lambda row: row.mode),
+    Column("bn stats", 8, 6, lambda row: row.bn or ""),
+    Column("|grad|", 7, 3, lambda row: _small(row.grad_norm)),
+    Column("upd/w", 6, 2, lambda row: formats.lr(row.update_ratio)),
 )
 
 
@@ -66,10 +56,10 @@ def layer_lines(state: RunState, rows: Sequence[Visible], width: int, cursor: in
     """The column names and the visible layers; the frontier is drawn in its place, above the first row that trains."""
     labels = [_label(row, depth, fold) for row, depth, fold in rows]
     longest = max([_LEAST_NAME, *(len(label) for label in labels)])
-    columns = _fitting(width, min(longest, _MOST_NAME))
-    used = sum(column.width + 1 for column in columns)
+    columns = fitting(_COLUMNS, width - _MARK - 1 - min(longest, _MOST_NAME), _GAP)
+    used = sum(column.width + _GAP for column in columns)
     name = max(8, min(width - _MARK - 1 - used, _MOST_NAME + 4))
-    heads = "".join(_cell(column.head, column) for column in columns)
+    heads = heads_of(columns, _GAP)
     lines: list[Line] = [fit(((" " * (_MARK + 1) + "layer".ljust(name), "muted"), (heads, "muted")), width)]
     frontier = frontier_at(rows)
     for at, (row, _, _) in enumerate(rows):
@@ -79,7 +69,7 @@ def layer_lines(state: RunState, rows: Sequence[Visible], width: int, cursor: in
         text = labels[at]
         if len(text) > name:
             text = text[: name - 1] + "…"
-        values = "".join(_cell(column.cell(row), column) for column in columns)
+        values = cells_of(row, columns, _GAP)
         line: Line = (
             (trains_mark(row.trainable, ascii_only), "accent" if trains else "muted"),
             (" " + text.ljust(name), "warn" if row.fault else "strong" if trains else ""),
@@ -120,18 +110,6 @@ def fault_line(state: RunState, width: int) -> Line | None:
 def _label(row: LayerRow, depth: int, fold: str) -> str:
     label = row.path if depth == 0 else row.path.rpartition(".")[2]
     return f"{'  ' * depth}{label}{' ' + fold if fold else ''}{' !' if row.fault else ''}"
-
-
-def _fitting(width: int, name: int) -> list[_Column]:
-    columns = list(_COLUMNS)
-    while columns and sum(column.width + 1 for column in columns) + name + _MARK + 1 > width:
-        columns.remove(max(columns, key=lambda column: column.rank))
-    return columns
-
-
-def _cell(text: str, column: _Column) -> str:
-    text = text if len(text) <= column.width else text[: column.width - 1] + "…"
-    return " " + (text.ljust(column.width) if column.left else text.rjust(column.width))
 
 
 def _small(value: float | None) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-
-from rich.cells import cell_len, set_cell_size
+from collections.abc import Sequence
 
 from fxtui import formats
 from fxtui.advice.rules import standard_error
 from fxtui.run.catalogue import RunEntry, settings_that_differ
+from fxtui.tui.columns import Column, cells_of, cut, fitting, heads_of, left, right
 from fxtui.tui.lines import Line, Piece, fit, title
 
 _SPARKS = "▁▂▃▄▅▆▇█"
@@ -21,28 +19,18 @@ _MARKS: dict[str, Piece] = {
 _MARK, _LEAST_NAME, _MOST_NAME = 6, 12, 28
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """``rank``: the higher, the sooner it goes where there is no room."""
-
-    head: str
-    width: int
-    rank: int
-    cell: Callable[[RunEntry], str]
-    left: bool = False
-
-
-_COLUMNS = (
-    _Column("state", 11, 3, lambda run: run.status, left=True),
-    _Column("backbone", 18, 6, lambda run: run.backbone or formats.NONE, left=True),
-    _Column("trains", 20, 5, lambda run: run.trains or formats.NONE, left=True),
-    _Column("lr", 7, 4, lambda run: formats.lr(run.lr)),
-    _Column("epochs", 7, 2, lambda run: _progress(run)),
-    _Column("best val", 8, 0, lambda run: formats.accuracy(run.best.val_accuracy if run.best else None)),
-    _Column("val loss", 8, 7, lambda run: formats.loss(run.best.val_loss if run.best else None)),
-    _Column("time", 8, 8, lambda run: formats.duration(run.seconds) if run.seconds else formats.NONE),
-    _Column("start", 11, 9, lambda run: _clock(run.started)),
-    _Column("val by epoch", 16, 1, lambda run: spark([e.val_accuracy for e in run.epochs], 16), left=True),
+_GAP = 2
+_COLUMNS: tuple[Column[RunEntry], ...] = (
+    Column("state", 11, 3, lambda run: run.status, left=True),
+    Column("backbone", 18, 6, lambda run: run.backbone or formats.NONE, left=True),
+    Column("trains", 20, 5, lambda run: run.trains or formats.NONE, left=True),
+    Column("lr", 7, 4, lambda run: formats.lr(run.lr)),
+    Column("epochs", 7, 2, lambda run: _progress(run)),
+    Column("best val", 8, 0, lambda run: formats.accuracy(run.best.val_accuracy if run.best else None)),
+    Column("val loss", 8, 7, lambda run: formats.loss(run.best.val_loss if run.best else None)),
+    Column("time", 8, 8, lambda run: formats.duration(run.seconds) if run.seconds else formats.NONE),
+    Column("start", 11, 9, lambda run: _clock(run.started)),
+    Column("val by epoch", 16, 1, lambda run: spark([e.val_accuracy for e in run.epochs], 16), left=True),
 )
 
 
@@ -69,21 +57,19 @@ def run_lines(
     """The heading, the column names, and the runs from number ``first`` on."""
     note = f"{formats.plural(len(runs), 'run')}, {len(marked)} marked"
     lines = [title("Runs", ((note, "muted"),), ((order, "muted"),), width, focused)]
-    columns = list(_COLUMNS)
-    while columns and _MARK + _LEAST_NAME + sum(c.width + 2 for c in columns) > width:
-        columns.remove(max(columns, key=lambda column: column.rank))
-    name = min(_MOST_NAME, width - _MARK - sum(c.width + 2 for c in columns))
-    heads = "".join(_cell(column.head, column) for column in columns)
+    columns = fitting(_COLUMNS, width - _MARK - _LEAST_NAME, _GAP)
+    name = min(_MOST_NAME, width - _MARK - sum(c.width + _GAP for c in columns))
+    heads = heads_of(columns, _GAP)
     lines.append(fit(((" " * _MARK + "run".ljust(name), "muted"), (heads, "muted")), width))
     for at, run in enumerate(runs[first : first + max(0, height - 2)], first):
         number = f"▪{marked.index(run.name) + 1}" if run.name in marked else "  "
-        cells = "".join(_cell(column.cell(run), column) for column in columns)
+        cells = cells_of(run, columns, _GAP)
         line = fit(
             (
                 (f" {number} ", "accent"),
                 _MARKS[run.status],
                 (" ", ""),
-                (_left(run.short_name, name), "strong" if run.status == "running" else ""),
+                (left(run.short_name, name), "strong" if run.status == "running" else ""),
                 (cells, ""),
             ),
             width,
@@ -101,8 +87,8 @@ def difference_lines(runs: Sequence[RunEntry], width: int, height: int) -> list[
     cell = max(6, (width - label) // len(runs))
 
     def row(name: str, values: Sequence[str], role: str = "") -> Line:
-        text = "".join(_right(_cut(value, cell - 1), cell) for value in values)
-        return fit(((_left(_cut(name, label - 1), label), "muted"), (text, role)), width)
+        text = "".join(right(cut(value, cell - 1), cell) for value in values)
+        return fit(((left(cut(name, label - 1), label), "muted"), (text, role)), width)
 
     lines.append(row("", [f"▪{number}" for number in range(1, len(runs) + 1)], "accent"))
     lines.append(row("run", [run.short_name for run in runs]))
@@ -147,7 +133,7 @@ def done_lines(run: RunEntry | None, width: int, height: int) -> list[Line]:
 
     def deed(epoch: int, text: str, figure: float | None) -> Line:
         shown = "" if figure is None else formats.accuracy(figure)
-        return fit(((f"{epoch:>4}  ", "muted"), (_left(text, room), ""), (f"{shown:>6}", "val")), width)
+        return fit(((f"{epoch:>4}  ", "muted"), (left(text, room), ""), (f"{shown:>6}", "val")), width)
 
     for epoch, text in run.done:
         before = next((end for end in run.epochs if end.epoch == epoch - 1), None)
@@ -165,21 +151,3 @@ def _clock(started: float) -> str:
 
 def _progress(run: RunEntry) -> str:
     return f"{len(run.epochs)}/{run.epochs_planned}" if run.epochs_planned else formats.NONE
-
-
-def _cut(text: str, width: int) -> str:
-    return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)) + "…"
-
-
-def _left(text: str, width: int) -> str:
-    """Cut and filled to so many cells: a letter may take two."""
-    return set_cell_size(_cut(text, width), width)
-
-
-def _right(text: str, width: int) -> str:
-    text = _cut(text, width)
-    return " " * (width - cell_len(text)) + text
-
-
-def _cell(text: str, column: _Column) -> str:
-    return "  " + (_left if column.left else _right)(text, column.width)

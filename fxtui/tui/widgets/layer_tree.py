@@ -11,10 +11,9 @@ from textual.message import Message
 from fxtui.run.events import LayerRow
 from fxtui.run.state import RunState
 from fxtui.tui.views.layers import Visible, frontier_at, layer_lines, layers_title
+from fxtui.tui.widgets.cursor_list import HEAD, MOVES
 from fxtui.tui.widgets.panels import Panel
 
-# The heading and the column names.
-_FIXED_LINES = 2
 # Rows that stay in sight beyond the cursor.
 _CONTEXT = 3
 
@@ -23,12 +22,7 @@ class LayerTree(Panel, can_focus=True):
     """Shows the layer table as a tree. Arrows move and fold; a click moves the cursor, one on the mark toggles."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", show=False),
-        Binding("down", "move(1)", show=False),
-        Binding("pageup", "move(-10)", show=False),
-        Binding("pagedown", "move(10)", show=False),
-        Binding("home", "move(-100000)", show=False),
-        Binding("end", "move(100000)", show=False),
+        *MOVES,
         Binding("right", "fold(False)", show=False),
         Binding("left", "fold(True)", show=False),
     ]
@@ -75,7 +69,7 @@ class LayerTree(Panel, can_focus=True):
         # The frontier's line stands among the rows without being one.
         if len(body) > len(rows) and (frontier := frontier_at(self._visible)) is not None:
             rows.insert(frontier, None)
-        room = max(1, height - _FIXED_LINES)
+        room = max(1, height - HEAD)
         line = rows.index(cursor) if cursor in rows else 0
         below = min(_CONTEXT, room // 2)
         self._top = max(min(self._top, line - below), line - room + 1 + below, 0)
@@ -114,7 +108,7 @@ class LayerTree(Panel, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the row; on its mark, ask for a toggle."""
-        at = event.y - _FIXED_LINES
+        at = event.y - HEAD
         if 0 <= at < len(self._shown_rows) and (index := self._shown_rows[at]) is not None:
             row = self._visible[index][0]
             self._put(row.path)

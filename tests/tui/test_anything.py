@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from pathlib import Path
 
@@ -35,6 +36,13 @@ def training(directory: Path) -> LocalSession:
 
 # After so many deeds the screen is looked at.
 _BETWEEN_CHECKS = 200
+
+
+@pytest.fixture(autouse=True)
+def typed_while_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a key the pilot waits, up to two seconds, for a process that does nothing: one that trains never does."""
+    monkeypatch.setattr("textual._wait.SLEEP_IDLE", math.inf)
+    monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 0.005)
 
 
 async def press_on(pilot: Pilot[int], app: DashboardApp, generator: random.Random, count: int, resizes: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import Any
 from fxtui.config import ConfigError
 from fxtui.run.events import EpochEnd
 from fxtui.run.state import RunState
-from fxtui.run.store import RunDirectory, RunStore
+from fxtui.run.store import RunDirectory, RunStore, plain_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class RunEntry:
     @property
     def short_name(self) -> str:
         """The name without the time it begins with."""
-        return re.sub(r"^\d{8}-\d{4}-", "", self.name)
+        return plain_name(self.name)
 
 
 def entry_of(state: RunState, run: RunDirectory, *, running: bool) -> RunEntry:

@@ -159,10 +159,10 @@ class RunStore:
             raise ConfigError(f"RUN {reference}: no runs in {self.root}; start one with fxtui train CONFIG")
         if reference == "last":
             return runs[-1]
-        for name_of in (str, _plain_name):
+        for name_of in (str, plain_name):
             if exact := [run for run in runs if name_of(run.name) == reference]:
                 return exact[-1]
-        matches = [run for run in runs if any(n.startswith(reference) for n in (run.name, _plain_name(run.name)))]
+        matches = [run for run in runs if any(n.startswith(reference) for n in (run.name, plain_name(run.name)))]
         if len(matches) == 1:
             return matches[0]
         if matches:
@@ -208,5 +208,6 @@ def _slug(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name, flags=re.UNICODE).strip("-.")
 
 
-def _plain_name(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A run's name without the time that its directory begins with."""
     return re.sub(r"^\d{8}-\d{4}-", "", name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.cells import cell_len, set_cell_size
 
 # A line is a row of pieces: text, and its role (a component class of the style sheet, or empty).
@@ -12,7 +14,7 @@ ROLES = (
     "strong", "muted", "dim", "rule", "accent", "train", "val", "ok", "warn", "error", "bar", "selected", "key", "tab",
     "hot", "warm", "cool", "picked",
 )  # fmt: skip
-
+_SPARKS = "▁▂▃▄▅▆▇█"
 
 # How a role begins that is two colours of its own instead: foreground and background, as pictures have them.
 PIXEL = "#"
@@ -58,6 +60,11 @@ def title(name: str, legend: Line, right: Line, width: int, focused: bool = Fals
     left: Line = ((name, "accent" if focused else "strong"), ("  ", ""), *legend, (" " if legend else "", ""))
     tail: Line = ((" ", ""), *right) if right else ()
     return spread(left, tail, width, "─", "rule")
+
+
+def spark(fractions: Iterable[float]) -> str:
+    """One cell a value, 0 to 1, the higher the fuller."""
+    return "".join(_SPARKS[min(7, int(max(0.0, value) * 7.999))] for value in fractions)
 
 
 def bar(fraction: float, width: int) -> tuple[Piece, Piece]:

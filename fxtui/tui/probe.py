@@ -55,10 +55,14 @@ def _open_gpus() -> list[object] | None:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
         return None
-    try:
-        return [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-    except pynvml.NVMLError:
-        return []
+    handles: list[object] = []
+    with contextlib.suppress(pynvml.NVMLError):
+        every = ",".join(map(str, range(pynvml.nvmlDeviceGetCount())))
+        # Numbered as CUDA numbers them for this process; it too sees none after one that does not exist.
+        for name in os.environ.get("CUDA_VISIBLE_DEVICES", every).split(","):
+            by = pynvml.nvmlDeviceGetHandleByIndex if name.strip().isdigit() else pynvml.nvmlDeviceGetHandleByUUID
+            handles.append(by(int(name) if name.strip().isdigit() else name.strip()))
+    return handles
 
 
 def _gpu_sample(handle: object) -> GpuSample:

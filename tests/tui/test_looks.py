@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from fxtui.tui.actions import SCREENS
 from fxtui.tui.app import DashboardApp
 from fxtui.tui.look import Look
-from fxtui.tui.machine import MachineSample
+from fxtui.tui.machine import GpuSample, MachineSample
 from fxtui.tui.views.system import TerminalUse
 from fxtui.tui.widgets import system_panel
 from tests.tui.fake import START, FakeSession, beginning, finished, looked_at
@@ -28,7 +28,7 @@ SAMPLE = MachineSample(
     ram_total=16 * GIB,
     process_memory=GIB,
     process_cpu=1.2,
-    gpus=(),
+    gpus=(GpuSample("NVIDIA GeForce RTX 4090", 0.71, 3 * GIB, 24 * GIB, 61),),
     disk_free=41 * GIB,
 )
 

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from fxtui.run.catalogue import Catalogue, RunEntry
 from fxtui.tui.glyphs import to_ascii
 from fxtui.tui.lines import Line, width_of
-from fxtui.tui.views.runs import difference_lines, done_lines, noise_note, run_lines, spark
+from fxtui.tui.views.runs import curve_in_a_line, difference_lines, done_lines, noise_note, run_lines
 from tests.tui.runs import some_runs
 
 WIDE_NAME = "20260101-0101-犬猫データ集合の学習実験その一二三四五六"
@@ -66,10 +66,10 @@ def test_states_and_marks_have_twins_in_ascii_of_the_same_width(tmp_path: Path) 
 
 
 def test_a_curve_in_one_line_goes_from_the_lowest_to_the_highest() -> None:
-    assert spark([], 8) == ""
-    assert spark([0.5], 8) == "▄"
-    assert spark([0.0, 0.5, 1.0], 8) == "▁▄█"
-    assert len(spark([at / 100 for at in range(100)], 16)) == 16
+    assert curve_in_a_line([], 8) == ""
+    assert curve_in_a_line([0.5], 8) == "▄"
+    assert curve_in_a_line([0.0, 0.5, 1.0], 8) == "▁▄█"
+    assert len(curve_in_a_line([at / 100 for at in range(100)], 16)) == 16
 
 
 def test_runs_within_the_noise_are_named_and_others_are_not(tmp_path: Path) -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
+import pynvml
 import pytest
+from msgspec import structs
 
 from fxtui.config import ConfigError
+from fxtui.run.state import RunState
 from fxtui.tui.lines import Line, width_of
 from fxtui.tui.look import look_for
 from fxtui.tui.machine import GpuSample, MachineSample, Meters
+from fxtui.tui.probe import Probe
 from fxtui.tui.terminal import CountedFile, Traffic
 from fxtui.tui.theme import theme_named
-from fxtui.tui.views.system import machine_lines, round_figures, spark, system_panel_lines
+from fxtui.tui.views.header import header_lines
+from fxtui.tui.views.system import machine_lines, round_figures, system_panel_lines
+from tests.tui.fake import START, midway
 
 GIB = 1024**3
 GPU = GpuSample("RTX", 0.71, GIB // 2, 8 * GIB, 61)
@@ -38,7 +47,7 @@ def test_what_is_not_measured_is_a_dash() -> None:
 
 
 def test_the_full_figures_name_every_core_and_device() -> None:
-    shown = text_of(machine_lines(SAMPLE, [SAMPLE] * 5, 118, ascii_only=False))
+    shown = text_of(machine_lines(SAMPLE, [SAMPLE] * 5, 118))
     assert "2 cores" in shown
     assert "  0 " in shown
     assert "61 °C" in shown
@@ -46,8 +55,12 @@ def test_the_full_figures_name_every_core_and_device() -> None:
 
 
 def test_sparks_end_with_the_newest() -> None:
-    assert spark([0.0, 0.5, 1.0, 2.0], 3, ascii_only=False) == "▄██"
-    assert spark([1.0], 3, ascii_only=True) == "  #"
+    def cpu_line(*uses: float) -> str:
+        return text_of(machine_lines(SAMPLE, [replace(SAMPLE, cpu=use) for use in uses], 60)[1:2]).rstrip()
+
+    assert cpu_line(0.0, 0.5, 1.0, 2.0).endswith(" ▁▄██")
+    # There is room for sixteen.
+    assert cpu_line(*[0.0] * 100, 1.0).endswith("▁" * 15 + "█")
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.0, 0), (7.0, 7), (1126.0, 1100), (987.0, 990)])
@@ -104,3 +117,66 @@ def test_a_look_by_the_terminal() -> None:
     assert look_for({"TERM": "xterm"}, "latin-1", **none).ascii_only
     assert not look_for({"NO_COLOR": ""}, "UTF-8", **none).no_color
     assert look_for({"NO_COLOR": "0"}, "UTF-8", **none).no_color
+
+
+class Driver:
+    """NVIDIA's driver with three devices, of which the second tells no use."""
+
+    UTILIZATION: ClassVar[dict[int, int | None]] = {0: 12, 1: None, 2: 87}
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("nvmlInit", "nvmlShutdown"):
+            monkeypatch.setattr(pynvml, name, lambda: None)
+        monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: len(self.UTILIZATION))
+        monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", self.by_index)
+        monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByUUID", self.by_uuid)
+        monkeypatch.setattr(pynvml, "nvmlDeviceGetName", lambda handle: f"device {handle}")
+        monkeypatch.setattr(pynvml, "nvmlDeviceGetUtilizationRates", self.use)
+        monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", lambda _: SimpleNamespace(used=GIB, total=8 * GIB))
+        monkeypatch.setattr(pynvml, "nvmlDeviceGetTemperature", lambda *_: 61)
+
+    def by_index(self, number: int) -> int:
+        if number not in self.UTILIZATION:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_INVALID_ARGUMENT)
+        return number
+
+    def by_uuid(self, name: str) -> int:
+        return self.by_index(int(name.removeprefix("GPU-")) if name.startswith("GPU-") else -1)
+
+    def use(self, handle: int) -> SimpleNamespace:
+        percent = self.UTILIZATION[handle]
+        if percent is None:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return SimpleNamespace(gpu=percent)
+
+
+@pytest.mark.parametrize(
+    ("visible", "seen"),
+    [(None, [0, 1, 2]), ("2,0", [2, 0]), ("GPU-1", [1]), ("", []), ("-1", []), ("1,7,0", [1])],
+)
+def test_graphics_processors_are_numbered_as_the_run_sees_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, visible: str | None, seen: list[int]
+) -> None:
+    Driver(monkeypatch)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    gpus = Probe(tmp_path).sample().gpus
+    assert [gpu.name for gpu in gpus] == [f"device {number}" for number in seen]
+    expected = [Driver.UTILIZATION[number] for number in seen]
+    assert [gpu.use for gpu in gpus] == [None if use is None else use / 100 for use in expected]
+
+
+@pytest.mark.parametrize(("device", "use"), [("cpu", " 38%"), ("cuda:0", " 71%"), ("cuda", " 71%"), ("cuda:1", "")])
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_header_tells_how_busy_the_device_of_the_run_is(device: str, use: str, width: int) -> None:
+    state = RunState()
+    for event in midway():
+        state.apply(event)
+    assert state.model
+    state.model = structs.replace(state.model, device=device)
+    lines = header_lines(state, "main", SAMPLE, START, width, 4)
+    assert [width_of(line) for line in lines] == [width] * len(lines)
+    unknown = text_of(header_lines(state, "main", None, START, width, 4))
+    assert text_of(lines).count("%") == unknown.count("%") + bool(use)
+    assert use in text_of(lines)

@@ -11,7 +11,7 @@ from textual.containers import Container
 from fxtui.advice.rules import advise
 from fxtui.run.catalogue import RunEntry
 from fxtui.run.state import RunState
-from fxtui.tui.actions import SCREENS, actions_on
+from fxtui.tui.actions import actions_on
 from fxtui.tui.lines import Line, fit
 from fxtui.tui.look import Look
 from fxtui.tui.places import Places, put
@@ -138,8 +138,3 @@ class RunScreen(LineScreen[None]):
             for action in actions_on(self.NAME):
                 if action.shown == key:
                     await self.app.run_action(f"act('{action.id}')", default_namespace=self.app)
-
-
-def screen_number(name: str) -> int:
-    """The key of a screen."""
-    return list(SCREENS).index(name) + 1

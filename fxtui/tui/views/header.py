@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from fxtui import formats
 from fxtui.run.events import StageName
 from fxtui.run.state import RunState
+from fxtui.run.store import plain_name
 from fxtui.tui.actions import SCREENS
+from fxtui.tui.columns import cut
 from fxtui.tui.lines import Line, Piece, bar, fit, spread, width_of
+from fxtui.tui.machine import MachineSample
 
 _WIDE = 100
 _STAGE_NAMES: dict[StageName, str] = {
@@ -32,7 +33,30 @@ _PHASES: dict[str, Piece] = {
 }
 
 
-def top_line(state: RunState, screen: str, width: int) -> Line:
+def header_lines(
+    state: RunState, screen: str, machine: MachineSample | None, now: float, width: int, height: int
+) -> list[Line]:
+    """All of the header that there is room for; the pipeline goes first. ``now`` in seconds since the epoch."""
+    device = state.model.device if state.model else ""
+    use = _use(device, machine)
+    lines = [_top_line(state, screen, use, width), _status_line(state, width, now)]
+    if height > len(lines):
+        lines += _pipeline_lines(state, use, width)
+    return lines[:height]
+
+
+def _use(device: str, machine: MachineSample | None) -> str | None:
+    """How busy the device of the run is, such as `` 38%``; None: not known."""
+    if machine is None or not device:
+        return None
+    use: float | None = machine.cpu
+    if device.startswith("cuda"):
+        number = int(device.partition(":")[2] or 0)
+        use = machine.gpus[number].use if number < len(machine.gpus) else None
+    return None if use is None else f"{use:4.0%}"
+
+
+def _top_line(state: RunState, screen: str, use: str | None, width: int) -> Line:
     """The screens, the one that is open marked, and what runs where."""
     tabs: list[Piece] = [(" fxtui  ", "strong")]
     for name, text in _tabs(width):
@@ -42,12 +66,15 @@ def top_line(state: RunState, screen: str, width: int) -> Line:
         else:
             tabs += [(f" {number}", "key"), (f" {label} ", "")]
     model = state.model
-    where = [(_plain_name(state.name), "strong")]
+    where = [(plain_name(state.name), "strong")]
     if model:
         where += [("  " + model.backbone, "muted"), ("  " + model.device, "muted")]
+        where += [(use, "")] if use else []
     room = width - width_of(tuple(tabs)) - 2
-    while where and width_of(tuple(where)) > room:
+    while len(where) > 1 and width_of(tuple(where)) > room:
         where.pop()
+    if len(where) == 1:
+        where = [(cut(where[0][0], max(0, room)), "strong")]
     return spread(tuple(tabs), (*where, (" ", "")), width)
 
 
@@ -72,12 +99,7 @@ def _tabs(width: int) -> list[tuple[str, str]]:
     return [(name, f"{number} {label[:2]}") for number, (name, label) in every]
 
 
-def _plain_name(name: str) -> str:
-    """A run's name without the time that its directory begins with."""
-    return re.sub(r"^\d{8}-\d{4}-", "", name)
-
-
-def status_line(state: RunState, width: int, now: float) -> Line:
+def _status_line(state: RunState, width: int, now: float) -> Line:
     """How it is going, in one line."""
     wide = width >= _WIDE
     phase: list[Piece] = [(" ", ""), _PHASES[state.phase]]
@@ -119,8 +141,8 @@ def status_line(state: RunState, width: int, now: float) -> Line:
     return spread(tuple(left), (*right, (" ", "")), width)
 
 
-def pipeline_lines(state: RunState, width: int) -> list[Line]:
-    """The five stages with marks, shapes and rates: two lines, or one where it is narrow."""
+def _pipeline_lines(state: RunState, use: str | None, width: int) -> list[Line]:
+    """The five stages with marks, shapes and rates in two lines; where it is narrow in one, with ``use`` at its end."""
     if width < _WIDE:
         pieces: list[Piece] = [(" ", "")]
         shown = ""
@@ -133,16 +155,21 @@ def pipeline_lines(state: RunState, width: int) -> list[Line]:
             same = text == shown and text != formats.NONE
             pieces += [mark, (f" {'same' if same else text}{word}", ""), (" → ", "muted")]
             shown = text
-        return [fit(tuple(pieces[:-1]), width)]
-    column = (width - 2) // 5
+        device = "gpu" if state.model and state.model.device.startswith("cuda") else "cpu"
+        busy = ((device, "muted"), (f"{use} ", "")) if use else ()
+        return [spread(tuple(pieces[:-1]), busy, width)]
+    # The last has no arrow behind it and needs less.
+    column = (width - 18) // 4
     names: list[Piece] = [(" ", "")]
     shapes: list[Piece] = [(" ", "")]
     for number, (stage, name) in enumerate(_STAGE_NAMES.items()):
         reached = state.stage_mark(stage)
         arrow = "→ " if number < 4 else ""
+        room = column - 3 - len(arrow)
+        shown = name if len(name) <= room else name.split()[-1]
         names += [
             _MARKS[reached],
-            (f" {name}".ljust(column - 1 - len(arrow)), "muted" if reached == "waiting" else "strong"),
+            (f" {shown:<{room}} ", "muted" if reached == "waiting" else "strong"),
             (arrow, "muted"),
         ]
         shapes.append((f"  {_stage_shape(state, stage)}{_stage_figure(state, stage)}".ljust(column)[:column], "muted"))

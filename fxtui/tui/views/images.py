@@ -7,13 +7,12 @@ from collections.abc import Sequence
 
 from fxtui import formats
 from fxtui.run.events import ClassScore, Evaluation, ImageResult, Prediction
-from fxtui.tui.lines import Line, Piece, bar, fit, title, width_of
+from fxtui.tui.lines import Line, Piece, bar, fit, spark, title, width_of
 from fxtui.tui.picture import picture_lines
 
 _PICTURE = 32
 # Lines from which on there is room for arrows between the steps.
 _ROOMY = 28
-_SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def chosen_images(evaluation: Evaluation | None, errors_first: bool, pair: tuple[int, int] | None) -> list[ImageResult]:
@@ -114,7 +113,7 @@ def _steps(seen: Prediction, names: Sequence[str], width: int) -> list[Line]:
         ((pixels, "muted"),),
         arrow,
         _pair("Feature Extractor", f"{seen.features:,}", width),
-        ((_spark(seen.feature_bins)[:width], "train"),),
+        ((_profile(seen.feature_bins)[:width], "train"),),
         ((positive, "muted"),),
         arrow,
         _pair("Linear Layer", f"{seen.classes:,}", width),
@@ -177,9 +176,9 @@ def _pair(label: str, figure: str, width: int) -> Line:
     return (label, "strong"), (figure.rjust(max(1, width - len(label))), "")
 
 
-def _spark(values: Sequence[float]) -> str:
+def _profile(values: Sequence[float]) -> str:
     top = max(values, default=0.0) or 1.0
-    return "".join(_SPARKS[min(7, int(max(0.0, value) / top * 7.999))] for value in values)
+    return spark(value / top for value in values)
 
 
 def _name(names: Sequence[str], label: int) -> str:

@@ -9,9 +9,8 @@ from fxtui import formats
 from fxtui.advice.rules import standard_error
 from fxtui.run.catalogue import RunEntry, settings_that_differ
 from fxtui.tui.columns import Column, cells_of, cut, fitting, heads_of, left, right
-from fxtui.tui.lines import Line, Piece, fit, title
+from fxtui.tui.lines import Line, Piece, fit, spark, title
 
-_SPARKS = "▁▂▃▄▅▆▇█"
 _MARKS: dict[str, Piece] = {
     "running": ("●", "ok"), "finished": ("✓", "ok"), "stopped": ("■", "warn"), "failed": ("✗", "error"),
     "interrupted": ("‖", "warn"), "damaged": ("!", "error"),
@@ -30,18 +29,18 @@ _COLUMNS: tuple[Column[RunEntry], ...] = (
     Column("val loss", 8, 7, lambda run: formats.loss(run.best.val_loss if run.best else None)),
     Column("time", 8, 8, lambda run: formats.duration(run.seconds) if run.seconds else formats.NONE),
     Column("start", 11, 9, lambda run: _clock(run.started)),
-    Column("val by epoch", 16, 1, lambda run: spark([e.val_accuracy for e in run.epochs], 16), left=True),
+    Column("val by epoch", 16, 1, lambda run: curve_in_a_line([e.val_accuracy for e in run.epochs], 16), left=True),
 )
 
 
-def spark(values: Sequence[float], width: int) -> str:
+def curve_in_a_line(values: Sequence[float], width: int) -> str:
     """A curve in one line: each cell the last of the values that it stands for, from the lowest to the highest."""
     if not values:
         return ""
     cells = min(width, len(values))
     shown = [values[(at + 1) * len(values) // cells - 1] for at in range(cells)]
     low, high = min(shown), max(shown)
-    return "".join(_SPARKS[3 if high == low else min(7, int((v - low) / (high - low) * 7.999))] for v in shown)
+    return spark(0.45 if high == low else (value - low) / (high - low) for value in shown)
 
 
 def run_lines(

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fxtui import formats
-from fxtui.tui.lines import Line, Piece, bar, fit, spread, title
+from fxtui.tui.lines import Line, Piece, bar, fit, spark, spread, title
 from fxtui.tui.machine import GpuSample, MachineSample
 
-_SPARKS = " ▁▂▃▄▅▆▇█"
-_ASCII_SPARKS = " _.:-=+*#"
 _GIB = 1024**3
 
 
@@ -23,14 +21,6 @@ class TerminalUse:
     latency: float | None
     wait: float
     cost: float
-
-
-def machine_part(sample: MachineSample | None) -> Line:
-    """The few cells for a header: the busiest figure that there is."""
-    if sample is None:
-        return ()
-    name, use = ("gpu", sample.gpus[0].use) if sample.gpus and sample.gpus[0].use is not None else ("cpu", sample.cpu)
-    return ((f"{name} ", "muted"), (_percent(use), ""))
 
 
 def system_panel_lines(
@@ -60,16 +50,14 @@ def system_panel_lines(
     return lines[:height]
 
 
-def machine_lines(
-    sample: MachineSample | None, history: Sequence[MachineSample], width: int, ascii_only: bool
-) -> list[Line]:
+def machine_lines(sample: MachineSample | None, history: Sequence[MachineSample], width: int) -> list[Line]:
     """The machine in full: processor with its cores, memory, this process, graphics processors, disk."""
     span = max(8, min(60, width - 44))
     lines: list[Line] = [title("Machine", (), (("every 2 s", "muted"),), width)]
     if sample is None:
         return [*lines, fit(((" measuring", "muted"),), width)]
     cpu = [it.cpu for it in history]
-    lines.append(_row("cpu", sample.cpu, f"{len(sample.cores)} cores", spark(cpu, span, ascii_only), width))
+    lines.append(_row("cpu", sample.cpu, f"{len(sample.cores)} cores", _lately(cpu, span), width))
     cells: list[Piece] = [("   ", "")]
     per_line = max(1, (width - 3) // 24)
     for number, use in enumerate(sample.cores):
@@ -79,14 +67,14 @@ def machine_lines(
             cells = [("   ", "")]
     ram = [it.ram_used / max(it.ram_total, 1) for it in history]
     used = _of(sample.ram_used, sample.ram_total)
-    lines.append(_row("ram", sample.ram_used / max(sample.ram_total, 1), used, spark(ram, span, ascii_only), width))
+    lines.append(_row("ram", sample.ram_used / max(sample.ram_total, 1), used, _lately(ram, span), width))
     process = f"{formats.size(sample.process_memory)}, {sample.process_cpu:.1f} cores busy"
     lines.append(fit(((" fxtui ", "muted"), (process, "")), width))
     if not sample.gpus:
         lines.append(fit(((" gpu   ", "muted"), (formats.NONE, "")), width))
     for number, gpu in enumerate(sample.gpus):
         uses = [it.gpus[number].use or 0.0 for it in history if number < len(it.gpus)]
-        lines += _gpu_lines(gpu, spark(uses, span, ascii_only), width)
+        lines += _gpu_lines(gpu, _lately(uses, span), width)
     disk = _free(sample)
     lines.append(fit(((" disk  ", "muted"), (disk, "")), width))
     return lines
@@ -110,14 +98,6 @@ def place_lines(rows: Sequence[tuple[str, str]], name: str, width: int) -> list[
     return [title(name, (), (), width), *(_said(key, value, width) for key, value in rows)]
 
 
-def spark(values: Sequence[float], width: int, ascii_only: bool) -> str:
-    """Fractions as a line of bars, the newest at the right, filled with blanks at the left."""
-    signs = _ASCII_SPARKS if ascii_only else _SPARKS
-    shown = values[-width:] if width > 0 else ()
-    top = len(signs) - 1
-    return "".join(signs[round(max(0.0, min(1.0, value)) * top)] for value in shown).rjust(width)
-
-
 def round_figures(value: float, figures: int = 2) -> int:
     """A whole number to so many figures, so that what is shown of a rate does not flicker."""
     return int(float(f"{value:.{figures - 1}e}"))
@@ -125,6 +105,11 @@ def round_figures(value: float, figures: int = 2) -> int:
 
 def _free(sample: MachineSample | None) -> str:
     return formats.NONE if sample is None or sample.disk_free is None else f"{formats.size(sample.disk_free)} free"
+
+
+def _lately(values: Sequence[float], width: int) -> str:
+    """The newest at the right, filled with blanks at the left."""
+    return spark(values[-width:] if width > 0 else ()).rjust(width)
 
 
 def _percent(use: float | None) -> str:

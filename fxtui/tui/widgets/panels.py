@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fxtui.run.state import RunState
+from fxtui.tui.frugal import FrugalApp
 from fxtui.tui.views.epochs import epoch_lines
-from fxtui.tui.views.header import pipeline_lines, status_line, top_line
+from fxtui.tui.views.header import header_lines
 from fxtui.tui.views.log import log_lines
 from fxtui.tui.widgets.line_view import LineView
 
@@ -69,7 +70,6 @@ class HeaderPanel(Panel):
     def draw(self, state: RunState) -> None:
         """As many lines as there are; the pipeline goes first."""
         width, height = self.size
-        lines = [top_line(state, self._screen_name, width), status_line(state, width, self.now)]
-        if height > len(lines):
-            lines += pipeline_lines(state, width)
-        self.show(lines[:height])
+        app = self.app
+        machine = app.machine.latest() if isinstance(app, FrugalApp) and not state.ended else None
+        self.show(header_lines(state, self._screen_name, machine, self.now, width, height))

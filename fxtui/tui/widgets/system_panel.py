@@ -35,7 +35,7 @@ class MachinePanel(Panel):
         app = self.app
         if isinstance(app, FrugalApp):
             sample, history = app.machine.latest(), app.machine.history()
-            self.show(machine_lines(sample, history, self.size.width, self._ascii)[: self.size.height])
+            self.show(machine_lines(sample, history, self.size.width)[: self.size.height])
 
 
 class TerminalPanel(Panel):

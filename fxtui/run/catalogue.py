@@ -83,8 +83,13 @@ class Catalogue:
         for run in reversed(self._store.list()):
             try:
                 journal = run.journal.stat()
-            except OSError:
-                found.append(RunEntry(run.name, run.path, "damaged", "has no events.jsonl"))
+            except FileNotFoundError:
+                # A run that another process begins at this moment has its lock before its journal.
+                status = ("running", "") if run.is_locked() else ("damaged", "has no events.jsonl")
+                found.append(RunEntry(run.name, run.path, *status))
+                continue
+            except OSError as error:
+                found.append(RunEntry(run.name, run.path, "damaged", f"{run.journal}: {error.strerror}"))
                 continue
             key = (journal.st_mtime_ns, journal.st_size, run.is_locked())
             known = self._known.get(run.path)
@@ -104,6 +109,12 @@ def size_of(path: Path) -> int:
                 file = Path(folder, name).lstat()
                 found += file.st_size if stat.S_ISREG(file.st_mode) else 0
     return found
+
+
+def settings_alike(entries: Sequence[RunEntry]) -> int:
+    """How many settings are the same in all of them."""
+    keys = {key for entry in entries for key in entry.settings if key != "name"}
+    return len(keys) - len(settings_that_differ(entries))
 
 
 def settings_that_differ(entries: Sequence[RunEntry]) -> list[tuple[str, tuple[str, ...]]]:

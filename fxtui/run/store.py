@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -15,6 +16,8 @@ import msgspec
 from fxtui.config import ConfigError, RunConfig, load_config, to_toml
 from fxtui.run.journal import JournalError, read_journal
 from fxtui.run.state import RunState, fold
+
+_LOCK_ATTEMPTS, _LOCK_PAUSE = 5, 0.02
 
 
 class RunLockedError(RuntimeError):
@@ -80,11 +83,16 @@ class RunDirectory:
     def is_locked(self) -> bool:
         """Whether some process is writing to this run now."""
         try:
-            RunLock(self).release()
-        except RunLockedError:
-            return True
+            file = os.open(self.path / ".lock", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return False
+        try:
+            # Shared, so that two who ask do not take each other for a writer.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(file)
         return False
 
 
@@ -97,11 +105,16 @@ class RunLock:
 
     def __init__(self, run: RunDirectory) -> None:
         self._file = os.open(run.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._file)
-            raise RunLockedError(f"{run.name}: another process is writing to this run") from None
+        for attempt in range(_LOCK_ATTEMPTS):
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                # Who asks whether there is a writer holds the file for a moment, too.
+                if attempt < _LOCK_ATTEMPTS - 1:
+                    time.sleep(_LOCK_PAUSE)
+        os.close(self._file)
+        raise RunLockedError(f"{run.name}: another process is writing to this run")
 
     def release(self) -> None:
         """Give the lock back. Doing so twice is harmless."""
@@ -143,8 +156,13 @@ class RunStore:
         """Every run, oldest first."""
         if not self.root.is_dir():
             return []
-        runs = [RunDirectory(path) for path in self.root.iterdir() if (path / "config.toml").is_file()]
-        return sorted(runs, key=lambda run: (run.config.stat().st_mtime_ns, run.name))
+        found: list[tuple[int, str, RunDirectory]] = []
+        for path in self.root.iterdir():
+            run = RunDirectory(path)
+            # Another process may remove a run at any time.
+            with contextlib.suppress(OSError):
+                found.append((run.config.stat().st_mtime_ns, run.name, run))
+        return [run for *_, run in sorted(found, key=lambda entry: entry[:2])]
 
     def find(self, reference: str) -> RunDirectory:
         """The run that a user means: a directory, a name, a unique prefix (with or without its time), or ``last``.

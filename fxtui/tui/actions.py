@@ -98,6 +98,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("mark_run", "space", "space", "mark", "mark the run under the cursor, to compare it", screens=("runs",)),
     Action("sort_runs", "t", "t", "sort", "sort by start, best validation accuracy, time", screens=("runs",)),
     Action("overlay_runs", "o", "o", "overlay", "draw the marked runs on the main screen, too", screens=("runs",)),
+    Action("below_runs", "v", "v", "view", "below the table: what differs, the curves, what was done",
+           screens=("runs",)),
     Action("remove_run", "delete", "del", "remove", "remove the run under the cursor; asks", screens=("runs",)),
     Action("pause", "p", "p", "pause", "pause, or go on", _while_training),
     Action("stop", "s", "s", "stop", "stop after this epoch", _while_running),

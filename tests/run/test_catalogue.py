@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fxtui.config import parse_config
 from fxtui.run.catalogue import Catalogue, settings_that_differ, size_of
-from fxtui.run.store import RunLock
+from fxtui.run.store import RunLock, RunStore
 from tests.tui.runs import some_runs
 
 
@@ -33,6 +34,15 @@ def test_a_run_that_is_locked_is_running(tmp_path: Path) -> None:
     assert catalogue.entries()[0].status == "running"
     lock.release()
     assert catalogue.entries()[0].status == "interrupted"
+
+
+def test_a_run_that_has_its_lock_and_no_journal_yet_is_running(tmp_path: Path) -> None:
+    run = RunStore(tmp_path).create(parse_config({"name": "new", "data": {"source": "digits"}}, []))
+    lock = RunLock(run)
+    assert [entry.status for entry in Catalogue(tmp_path).entries()] == ["running"]
+    lock.release()
+    (entry,) = Catalogue(tmp_path).entries()
+    assert (entry.status, entry.reason) == ("damaged", "has no events.jsonl")
 
 
 def test_damage_is_told_and_hides_no_other_run(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,24 @@ def test_a_run_is_locked_while_another_process_writes_to_it(tmp_path: Path) -> N
         other.kill()
     assert not run.is_locked()
     RunLock(run).release()
+
+
+def test_who_asks_for_a_writer_is_not_taken_for_one(tmp_path: Path) -> None:
+    run = RunStore(tmp_path).create(CONFIG)
+    RunLock(run).release()
+    with (run.path / ".lock").open() as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        assert not run.is_locked()
+        waker = threading.Timer(0.02, lambda: fcntl.flock(asking, fcntl.LOCK_UN))
+        waker.start()
+        RunLock(run).release()
+        waker.join()
+
+
+def test_asking_leaves_no_file(tmp_path: Path) -> None:
+    run = RunStore(tmp_path).create(CONFIG)
+    assert not run.is_locked()
+    assert [path.name for path in run.path.iterdir()] == ["config.toml"]
 
 
 def test_a_lock_is_free_after_release_and_releasing_twice_is_harmless(tmp_path: Path) -> None:

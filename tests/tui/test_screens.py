@@ -282,6 +282,24 @@ async def test_a_run_that_another_process_has_begun_to_write_is_not_removed(tmp_
         assert (path / "events.jsonl").is_file()
 
 
+async def test_what_stands_below_the_runs_takes_turns_where_it_is_narrow(tmp_path: Path) -> None:
+    app, _ = await made_with_runs(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot, "5")
+        await until(pilot, lambda: "finished" in text_of(app, "runs"))
+        await pilot.press("space", "down", "space")
+        for panel, text in (("compare", "best val"), ("overlay", "epoch"), ("done", "What was done"), ("compare", "")):
+            await settle(app, pilot)
+            shown = [name for name in ("compare", "overlay", "done") if app.screen.query_one(f"#{name}").display]
+            assert shown == [panel]
+            assert text in text_of(app, panel)
+            await pilot.press("v")
+        await pilot.resize_terminal(120, 40)
+        await settle(app, pilot)
+        await pilot.press("v")
+        assert any("in sight already" in note.message for note in app._notifications)
+
+
 async def test_runs_are_sorted_by_start_best_and_time(tmp_path: Path) -> None:
     app, _ = await made_with_runs(tmp_path)
     names = ("fourth", "third", "second", "first")

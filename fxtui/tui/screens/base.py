@@ -49,6 +49,7 @@ class RunScreen(LineScreen[None]):
         self._keys = LineView(id="keys", ascii_only=look.ascii_only)
         self._too_small = LineView(id="too-small", ascii_only=look.ascii_only)
         self._key_line: Line = ()
+        self._room = (0, 0)
         self._built: tuple[Panel, ...] = ()
 
     def panels(self) -> tuple[Panel, ...]:
@@ -88,8 +89,12 @@ class RunScreen(LineScreen[None]):
         header = _HEADER_LEAST if low else _HEADER_WIDE if width >= _WIDE else _HEADER_NARROW
         self._header.styles.height = header
         self.set_class(low and height < 13, "-no-advice")
-        rest = height - header - (1 if low and height < 13 else 2)
-        put(self._built, self.places(width - 2, rest))
+        self._room = (width - 2, height - header - (1 if low and height < 13 else 2))
+        self.place_panels()
+
+    def place_panels(self) -> None:
+        """Put the panels where they belong now."""
+        put(self._built, self.places(*self._room))
         self.call_after_refresh(self.refresh_state)
 
     def show_state(self, state: RunState, now: float | None) -> None:

@@ -26,6 +26,8 @@ from fxtui.tui.widgets.run_panels import ComparePanel, DonePanel, OverlayPlot, R
 _GAP = 3
 _WIDE = 98
 _READ_SECONDS = 5.0
+# What stands below the table, one at a time where it is narrow.
+_BELOW = ("compare", "overlay", "done")
 
 
 class RunsScreen(RunScreen):
@@ -47,6 +49,7 @@ class RunsScreen(RunScreen):
         # The catalogue is not for two threads at once, and a thread cannot be cancelled.
         self._reading = asyncio.Lock()
         self._fault = ""
+        self._below = _BELOW[0]
 
     def panels(self) -> tuple[Panel, ...]:
         """The table first, so that its keys work at once."""
@@ -58,11 +61,11 @@ class RunsScreen(RunScreen):
         return self._table, self._plot, self._compare, self._done
 
     def places(self, width: int, height: int) -> Places:
-        """The table above; plot, differences and deeds below it."""
+        """The table above; differences, plot and deeds below it, one of them where it is narrow."""
         top = max(5, height * 2 // 5)
         below = height - top - 1
         if width < _WIDE:
-            return {**stack(0, width, height, (("runs", top, 0), ("compare", max(3, height - top), 0)))}
+            return stack(0, width, height, (("runs", top, 0), (self._below, max(3, height - top), 0)))
         half = (width - _GAP) // 2
         return {
             **stack(0, width, top, (("runs", top, 0),)),
@@ -112,6 +115,14 @@ class RunsScreen(RunScreen):
         """The next order."""
         self._table.next_order()
         self.refresh_state()
+
+    def do_below_runs(self) -> None:
+        """The next of what there is below the table."""
+        if all(panel.display for panel in (self._compare, self._plot, self._done)):
+            self.post_message(Said("what differs, the curves and what was done are in sight already"))
+            return
+        self._below = _BELOW[(_BELOW.index(self._below) + 1) % len(_BELOW)]
+        self.place_panels()
 
     def do_overlay_runs(self) -> None:
         """Draw the marked runs' curves on the main screen, too."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from fxtui import formats
 from fxtui.advice.rules import standard_error
-from fxtui.run.catalogue import RunEntry, settings_that_differ
+from fxtui.run.catalogue import RunEntry, settings_alike, settings_that_differ
 from fxtui.tui.columns import Column, cells_of, cut, fitting, heads_of, left, right
 from fxtui.tui.lines import Line, Piece, fit, spark, title
 
@@ -27,6 +27,7 @@ _COLUMNS: tuple[Column[RunEntry], ...] = (
     Column("epochs", 7, 2, lambda run: _progress(run)),
     Column("best val", 8, 0, lambda run: formats.accuracy(run.best.val_accuracy if run.best else None)),
     Column("val loss", 8, 7, lambda run: formats.loss(run.best.val_loss if run.best else None)),
+    Column("s/ep", 6, 6, lambda run: _pace(run.seconds_per_epoch)),
     Column("time", 8, 8, lambda run: formats.duration(run.seconds) if run.seconds else formats.NONE),
     Column("start", 11, 9, lambda run: _clock(run.started)),
     Column("val by epoch", 16, 1, lambda run: curve_in_a_line([e.val_accuracy for e in run.epochs], 16), left=True),
@@ -98,9 +99,12 @@ def difference_lines(runs: Sequence[RunEntry], width: int, height: int) -> list[
     lines.append(row("at epoch", [str(run.best.epoch) if run.best else formats.NONE for run in runs]))
     lines.append(row("seconds an epoch", [formats.duration(run.seconds_per_epoch) for run in runs]))
     lines += [row(key, values) for key, values in settings_that_differ(runs)]
+    alike = settings_alike(runs)
+    notes = [f"the same in all: {formats.plural(alike, 'other setting')}"] if alike else []
     if note := noise_note(runs):
-        lines = [*lines[: max(1, height - 1)], fit(((note, "muted"),), width)]
-    return lines[:height]
+        notes.append(note)
+    notes = notes[max(0, len(notes) - height + 1) :]
+    return [*lines[: max(1, height - len(notes))], *(fit(((note, "muted"),), width) for note in notes)][:height]
 
 
 def noise_note(runs: Sequence[RunEntry]) -> str:
@@ -146,6 +150,10 @@ def done_lines(run: RunEntry | None, width: int, height: int) -> list[Line]:
 
 def _clock(started: float) -> str:
     return time.strftime("%m-%d %H:%M", time.localtime(started)) if started else formats.NONE
+
+
+def _pace(seconds: float | None) -> str:
+    return formats.NONE if seconds is None else f"{seconds:.1f}" if seconds < 9999 else f"{seconds:.0f}"
 
 
 def _progress(run: RunEntry) -> str:

@@ -96,10 +96,15 @@ class OverlayPlot(Panel):
     """The validation accuracy of the marked runs by epoch, each with its number at its end."""
 
     runs: Sequence[RunEntry] = ()
+    _drawn: object = None
 
     def draw(self, state: RunState) -> None:  # noqa: ARG002  # a panel's signature
         """One curve is drawn as validation is elsewhere, the others beside it."""
         width, height = self.size
+        shown = (self.size, [(run.path, len(run.epochs), run.epochs_planned) for run in self.runs])
+        if shown == self._drawn:
+            return
+        self._drawn = shown
         heading = title("Validation accuracy", (), (("by epoch", "muted"),), width)
         curves = [([float(e.epoch) for e in run.epochs], [e.val_accuracy for e in run.epochs]) for run in self.runs]
         spec = PlotSpec(

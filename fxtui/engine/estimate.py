@@ -8,9 +8,7 @@ run does not notice: no weight, gradient, statistic, random state, flag or mode 
 from __future__ import annotations
 
 import contextlib
-import math
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,7 +20,6 @@ from torch.nn import functional as F
 
 from fxtui.config import TrainConfig
 from fxtui.engine.cores import cpu_count
-from fxtui.engine.devices import synchronize
 from fxtui.engine.fast_prefix import Prefix
 from fxtui.engine.features import FeatureBank, Kept
 from fxtui.engine.feeds import AugmentedFeed, Batch, CachedFeed, Feed, LiveFeed, per_image
@@ -30,19 +27,14 @@ from fxtui.engine.freezing import FreezeError, Freezing, target_of
 from fxtui.engine.frontier import Cut, cut_model
 from fxtui.engine.images import ImageRows
 from fxtui.engine.keeper import moving_names
-from fxtui.engine.optim import build_optimizer, state_bytes
+from fxtui.engine.optim import state_bytes
 from fxtui.engine.order import epoch_batches, plain_batches
 from fxtui.engine.pace import Pace
 from fxtui.engine.stepper import autocast, suffix_dtype, suffix_threads, trains_convolutions
 from fxtui.engine.tracing import eval_mode
+from fxtui.engine.trials import saved_bytes, step_seconds, trial_seconds, unnoticed
 from fxtui.run import events as ev
 from fxtui.run.commands import FreezeCommand
-
-# A trial that would take longer is made on fewer images and scaled: training waits for it.
-_TRIAL_SECONDS = 0.5
-_TRIES = 3
-# The optimizer is tried on as many numbers as these at most.
-_STAND_IN_NUMBERS = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +77,7 @@ def estimate(change: FreezeCommand, present: Present) -> tuple[ev.CostEstimated,
     freezing, pace = present.freezing, present.pace
     before, target = freezing.trainable, target_of(change, freezing)
     try:
-        with _unnoticed(present.device):
+        with unnoticed(present.device):
             now = _try(present, present.cut, _kept_by(present.feed))
             then = _try_proposed(present, target)
     except torch.OutOfMemoryError:
@@ -157,11 +149,11 @@ def _try(present: Present, cut: Cut, kept: Kept) -> _Trial:
         saved_few, saved_more = (saved_bytes(partial(forward, count), known) for count in (few, more))
         live_seconds = _live_seconds(present, kept.live) if kept.live is not None else 0.0
         # What is cached in spite of a live prefix is what validation reads.
-        validation = _seconds(validate, size, device) / size + (0.0 if kept.bytes else live_seconds)
+        validation = trial_seconds(validate, size, device) / size + (0.0 if kept.bytes else live_seconds)
         batch: float | None = None
         with contextlib.suppress(torch.OutOfMemoryError):
-            update = _step_seconds(config, trains) / config.accumulate
-            batch = _seconds(train, size, device) + live_seconds * size + update
+            update = step_seconds(config, trains) / config.accumulate
+            batch = trial_seconds(train, size, device) + live_seconds * size + update
     slope = (saved_more - saved_few) / (more - few)
     cost = ev.Cost(
         trainable_parameters=sum(p.numel() for p in trains),
@@ -182,24 +174,6 @@ def _repeated(feed: CachedFeed, count: int) -> Batch:
     return next(iter(feed.batches([np.arange(count, dtype=np.int64) % len(feed.labels)])))
 
 
-def saved_bytes(run: Callable[[], Tensor], known: set[int]) -> int:
-    """Bytes that autograd keeps for the backward pass, but for storages at the ``known`` addresses.
-
-    Source: https://docs.pytorch.org/docs/stable/autograd.html#saved-tensors-hooks
-    """
-    held: dict[int, torch.UntypedStorage] = {}
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        # Held until all are counted, so that no address is given out twice.
-        held[storage.data_ptr()] = storage
-        return tensor.detach()
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept):
-        run()
-    return sum(storage.nbytes() for address, storage in held.items() if address not in known)
-
-
 def _live_seconds(present: Present, prefix: Prefix) -> float:
     """Seconds an image takes from its file to the frontier."""
     size, example = present.config.batch_size, present.bank.example()
@@ -212,63 +186,6 @@ def _live_seconds(present: Present, prefix: Prefix) -> float:
     def run(count: int) -> None:
         prefix(example.index_select(0, torch.arange(count, device=example.device) % len(example)))
 
-    computing = _seconds(run, size, present.device) / size
+    computing = trial_seconds(run, size, present.device) / size
     # Images are decoded while an accelerator computes; on the CPU both share the cores.
     return reading + computing if present.device.type == "cpu" else max(reading, computing)
-
-
-def _step_seconds(config: TrainConfig, parameters: list[nn.Parameter]) -> float:
-    """Seconds an update of these parameters takes, tried on stand-ins for some of them."""
-    stand_ins: list[nn.Parameter] = []
-    numbers = 0
-    for parameter in parameters:
-        if stand_ins and numbers + parameter.numel() > _STAND_IN_NUMBERS:
-            continue
-        stand_ins.append(nn.Parameter(torch.zeros_like(parameter)))
-        stand_ins[-1].grad = torch.zeros_like(parameter)
-        numbers += parameter.numel()
-    optimizer = build_optimizer(config, [{"params": stand_ins}])
-    least = math.inf
-    for _ in range(1 + _TRIES):
-        least = min(least, _timed(optimizer.step, parameters[0].device))
-    return least * sum(p.numel() for p in parameters) / numbers
-
-
-def _seconds(run: Callable[[int], None], size: int, device: torch.device) -> float:
-    """Seconds that ``run`` takes for so many images: the least of a few tries, of fewer images where they are long."""
-    few = min(size, 4)
-    first = _timed(lambda: run(few), device)
-    if first < _TRIAL_SECONDS:
-        # The first time pays for memory and kernels that later ones find there.
-        first = _timed(lambda: run(few), device)
-    tried = max(few, min(size, int(few * _TRIAL_SECONDS / max(first, 1e-9))))
-    least, spent = (first, first) if tried == few else (math.inf, 0.0)
-    for _ in range(_TRIES):
-        if spent >= _TRIAL_SECONDS:
-            break
-        taken = _timed(lambda: run(tried), device)
-        least, spent = min(least, taken), spent + taken
-    return least * size / tried
-
-
-def _timed(run: Callable[[], object], device: torch.device) -> float:
-    synchronize(device)
-    started = time.monotonic()
-    run()
-    synchronize(device)
-    return time.monotonic() - started
-
-
-@contextlib.contextmanager
-def _unnoticed(device: torch.device) -> Iterator[None]:
-    """Put back the random state, the number of threads and, on an accelerator, the memory that was taken."""
-    threads = torch.get_num_threads()
-    cuda = device.type == "cuda"
-    try:
-        with torch.random.fork_rng([device] if cuda else []):
-            yield
-    finally:
-        torch.set_num_threads(threads)
-        if cuda:
-            # What stays reserved would be missing where the next cache looks for room.
-            torch.cuda.empty_cache()

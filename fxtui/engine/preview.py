@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from functools import partial
 
 import numpy as np
@@ -14,23 +16,29 @@ from fxtui.config import RunConfig
 from fxtui.engine.backbones.check import check_model_name
 from fxtui.engine.backbones.load import LoadedModel, weights_place
 from fxtui.engine.backbones.registry import weight_names
+from fxtui.engine.cores import cpu_count
 from fxtui.engine.data.source import ImageSource, needs_torch, open_source
 from fxtui.engine.data.torchvision_sets import NotHereError, open_torchvision
 from fxtui.engine.devices import available_devices, extraction_dtype, resolve_device
-from fxtui.engine.estimate import saved_bytes
+from fxtui.engine.fast_prefix import accelerate
 from fxtui.engine.feeds import per_image
 from fxtui.engine.frontier import Cut, cut_model
+from fxtui.engine.images import ImageRows
 from fxtui.engine.layers import trainable_count
 from fxtui.engine.optim import state_bytes
-from fxtui.engine.order import epoch_batches
-from fxtui.engine.setup import build_freezing, check_input, load_for, split_for
-from fxtui.engine.stepper import autocast, suffix_dtype, trains_convolutions
+from fxtui.engine.order import epoch_batches, plain_batches
+from fxtui.engine.setup import build_freezing, check_input, images_for, load_for, preprocessing_for, split_for
+from fxtui.engine.stepper import autocast, suffix_dtype, suffix_threads, trains_convolutions
 from fxtui.engine.tracing import eval_mode
+from fxtui.engine.trials import saved_bytes, step_seconds, trial_seconds, unnoticed
 from fxtui.run.preview import Preview
 
 _EXAMPLES = 4
 # A larger picture takes more time and memory than a glance at a form is worth.
 _LARGEST = 512
+# About what the training loop itself takes for a batch, beside the network.
+_BOOKKEEPING_SECONDS = 8e-4
+_READ_AT_ONCE, _EXTRACTED_AT_ONCE = 8, 32
 # The head's own width does not matter to what is said of a backbone whose data is not here.
 _ANY_CLASSES = 2
 
@@ -76,7 +84,11 @@ def preview(config: RunConfig, source: ImageSource | None = None) -> Preview:
     if size > _LARGEST:
         return found
     check_input(loaded.module, torch.zeros((2, 3, size, size)), loaded.name)
-    return _with_cut(found, config, loaded, device)
+    with unnoticed(device):
+        try:
+            return _with_cut(found, config, loaded, device, source)
+        except torch.OutOfMemoryError:
+            return structs.replace(found, notes=(*found.notes, f"not enough memory on {device} to try a few images"))
 
 
 def _source(config: RunConfig) -> ImageSource | None:
@@ -104,17 +116,28 @@ def _with_data(found: Preview, config: RunConfig, source: ImageSource) -> Previe
     )
 
 
-def _with_cut(found: Preview, config: RunConfig, loaded: LoadedModel, device: torch.device) -> Preview:
+def _with_cut(
+    found: Preview, config: RunConfig, loaded: LoadedModel, device: torch.device, source: ImageSource | None
+) -> Preview:
     """With what follows from where the model is cut; random weights are cut where pretrained ones are."""
     assert found.size is not None
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn((_EXAMPLES, 3, found.size, found.size), generator=generator)
-    with torch.random.fork_rng(devices=[]):
-        cut = cut_model(loaded.module, loaded.head, images)
-        if cut.note:
-            # Random weights can overflow where pretrained ones do not, so the run may well cut it otherwise.
-            return structs.replace(found, notes=(*found.notes, cut.note))
-        activations = _activation_bytes(cut, loaded.module, config, device, images)
+    images = torch.randn((_EXAMPLES, 3, found.size, found.size), generator=generator).to(device)
+    loaded.module.to(device)
+    cut = cut_model(loaded.module, loaded.head, images)
+    if cut.note:
+        # Random weights can overflow where pretrained ones do not, so the run may well cut it otherwise.
+        return structs.replace(found, notes=(*found.notes, cut.note))
+    trial = _Trial(cut, loaded.module, config, device, images)
+    activations = trial.activation_bytes()
+    # What runs the frozen layers in every batch reads images in every batch, too: that is not tried.
+    if source is not None and config.data.augment == "none" and config.cache.enabled:
+        used = images_for(config, source, preprocessing_for(config, loaded))
+        found = structs.replace(
+            found,
+            epoch_seconds=trial.epoch_seconds(len(used.train), len(used.val)),
+            extract_seconds=trial.extract_seconds(used),
+        )
     dtype = torch.float32 if cut.at_input else extraction_dtype(config.train.precision, device)
     rows = found.images if config.data.augment == "none" else found.val
     per_row = sum(int(np.prod(spec.image_shape, dtype=np.int64)) for spec in cut.tensors) * dtype.itemsize
@@ -129,24 +152,71 @@ def _with_cut(found: Preview, config: RunConfig, loaded: LoadedModel, device: to
     )
 
 
-def _activation_bytes(cut: Cut, model: nn.Module, config: RunConfig, device: torch.device, images: Tensor) -> int:
-    """What a batch keeps for its backward pass, scaled from a few images."""
-    dtype = suffix_dtype(config.train.precision, device, trains_convolutions(model))
-    known = {t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())}
+class _Trial:
+    """What is tried out on a few images [n, 3, H, W], with the network cut."""
 
-    def kept(count: int) -> int:
-        return saved_bytes(partial(_loss, cut, tensors, count, dtype), known)
+    def __init__(self, cut: Cut, model: nn.Module, config: RunConfig, device: torch.device, images: Tensor) -> None:
+        self._cut = cut
+        self._model = model
+        self._train = config.train
+        self._device = device
+        self._images = images
+        self._dtype = suffix_dtype(config.train.precision, device, trains_convolutions(model))
+        self._trains = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        with eval_mode(model), torch.no_grad():
+            self._tensors = tuple(per_image(t, spec) for t, spec in zip(cut.prefix(images), cut.tensors, strict=True))
 
-    with eval_mode(model):
+    def activation_bytes(self) -> int:
+        """What a batch keeps for its backward pass, scaled from a few images."""
+        known = {t.untyped_storage().data_ptr() for t in (*self._model.parameters(), *self._model.buffers())}
+        with eval_mode(self._model):
+            few, more = (saved_bytes(partial(self._loss, count), known) for count in (_EXAMPLES // 2, _EXAMPLES))
+        slope = (more - few) / (_EXAMPLES - _EXAMPLES // 2)
+        return max(0, round(more + slope * (self._train.batch_size - _EXAMPLES)))
+
+    def epoch_seconds(self, train: int, val: int) -> float:
+        """Seconds that an epoch takes, with features from the cache."""
+        size = self._train.batch_size
+
+        def learn(count: int) -> None:
+            torch.autograd.grad(self._loss(count), self._trains, allow_unused=True)
+
+        def validate(count: int) -> None:
+            with torch.no_grad():
+                self._loss(count)
+
+        torch.set_num_threads(suffix_threads(self._cut.train))
+        with eval_mode(self._model):
+            update = step_seconds(self._train, self._trains) / self._train.accumulate
+            batch = trial_seconds(learn, size, self._device) + update + _BOOKKEEPING_SECONDS
+            return batch * math.ceil(train / size) + trial_seconds(validate, size, self._device) * val / size
+
+    def extract_seconds(self, rows: ImageRows) -> float:
+        """Seconds until all images are read and their features computed, if none are in a cache."""
+        some = plain_batches(rows.train[: 3 * _READ_AT_ONCE], _READ_AT_ONCE)
+        started = time.monotonic()
+        for _ in rows.read(some):
+            pass
+        reading = (time.monotonic() - started) / sum(map(len, some))
+        torch.set_num_threads(cpu_count())
+        started = time.monotonic()
         with torch.no_grad():
-            tensors = tuple(per_image(t, spec) for t, spec in zip(cut.prefix(images), cut.tensors, strict=True))
-        few, more = kept(_EXAMPLES // 2), kept(_EXAMPLES)
-    slope = (more - few) / (_EXAMPLES - _EXAMPLES // 2)
-    return max(0, round(more + slope * (config.train.batch_size - _EXAMPLES)))
+            prefix, _, _ = accelerate(self._cut.prefix, self._train.precision, self._device, (self._images,))
+            preparing = time.monotonic() - started
 
+            def compute(count: int) -> None:
+                prefix(self._images.index_select(0, self._which(count)))
 
-def _loss(cut: Cut, tensors: tuple[Tensor, ...], count: int, dtype: torch.dtype | None) -> Tensor:
-    batch = tuple(spec.arrange(tensor[:count].clone()) for tensor, spec in zip(tensors, cut.tensors, strict=True))
-    with autocast(torch.device("cpu"), dtype):
-        loss: Tensor = F.cross_entropy(cut.evaluate(*batch), torch.zeros(count, dtype=torch.int64))
-    return loss
+            computing = trial_seconds(compute, _EXTRACTED_AT_ONCE, self._device) / _EXTRACTED_AT_ONCE
+        # Images are decoded while an accelerator computes; on the CPU both share the cores.
+        each = reading + computing if self._device.type == "cpu" else max(reading, computing)
+        return preparing + each * len(rows)
+
+    def _which(self, count: int) -> Tensor:
+        return torch.arange(count, device=self._device) % len(self._images)
+
+    def _loss(self, count: int) -> Tensor:
+        which, labels = self._which(count), torch.zeros(count, dtype=torch.int64, device=self._device)
+        batch = (s.arrange(t.index_select(0, which)) for t, s in zip(self._tensors, self._cut.tensors, strict=True))
+        with autocast(self._device, self._dtype):
+            return F.cross_entropy(self._cut.evaluate(*batch), labels)

@@ -23,7 +23,8 @@ class Preview(Struct, frozen=True, kw_only=True):
     square that the backbone reads, in pixels. ``presized``: the images have that size already; ``own_split``: the
     source says which of them validate. ``features`` is the width that the head reads, ``frontier`` the shapes
     that one image has at the freeze boundary. Bytes are those of :class:`fxtui.run.events.Cost`; ``cache_bytes`` is 0
-    where nothing is to be cached, and sure only if ``cache_is_exact``. ``epoch_batches`` is batches in an epoch.
+    where nothing is to be cached, and sure only if ``cache_is_exact``.
+    ``epoch_batches`` is batches in an epoch. Seconds are estimates, ``extract_seconds`` where nothing is cached yet.
     ``devices`` and ``weight_names`` are what may be chosen.
     """
 
@@ -46,6 +47,8 @@ class Preview(Struct, frozen=True, kw_only=True):
     activation_bytes: int | None = None
     cache_bytes: int | None = None
     cache_is_exact: bool = True
+    epoch_seconds: float | None = None
+    extract_seconds: float | None = None
     epoch_batches: int | None = None
     weights: WeightsPlace = "unknown"
     weight_names: tuple[str, ...] = ()

@@ -1,10 +1,12 @@
-"""From an action to the command that carries it out, where the run's state alone decides it."""
+"""From an action to the command that carries it out, and what of it has not been answered yet."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from fxtui.advice.rules import next_stage
 from fxtui.run import commands as cmd
+from fxtui.run.events import CommandDone, CommandRefused, Event
 from fxtui.run.state import RunState
 
 COMMANDS: dict[str, Callable[[RunState], cmd.AnyCommand]] = {
@@ -17,3 +19,39 @@ COMMANDS: dict[str, Callable[[RunState], cmd.AnyCommand]] = {
     "fewer_epochs": lambda state: cmd.SetEpochs(epochs=state.epochs_planned - 1),
     "checkpoint": lambda _: cmd.Checkpoint(),
 }
+
+
+class Asked:
+    """The layers whose freezing was asked to be changed, while the engine has not answered."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[str, Mapping[str, bool]]] = []
+
+    @property
+    def layers(self) -> dict[str, bool]:
+        """Path to whether it is to train, as it was asked last."""
+        return {path: value for _, layers in self._waiting for path, value in layers.items()}
+
+    def ask(self, command: cmd.AnyCommand, state: RunState) -> None:
+        """Remember a command that is sent in a state."""
+        if layers := _layers_of(command, state):
+            self._waiting.append((command.name, layers))
+
+    def answer(self, event: Event) -> None:
+        """Forget what an event answers. Commands of one kind are answered in their order."""
+        if isinstance(event, CommandDone | CommandRefused) and getattr(event, "origin", "user") == "user":
+            at = next((at for at, (name, _) in enumerate(self._waiting) if name == event.command), None)
+            if at is not None:
+                del self._waiting[at]
+
+
+def _layers_of(command: cmd.AnyCommand, state: RunState) -> dict[str, bool]:
+    match command:
+        case cmd.SetTrainable(paths=paths, value=value):
+            return dict.fromkeys(paths, value)
+        case cmd.UnfreezeNext() if (stage := next_stage(state)) is not None:
+            return {stage.path: True}
+        case cmd.FreezeAll():
+            return {row.path: False for row in state.layers if row.trainable != "none" and not row.is_head}
+        case _:
+            return {}

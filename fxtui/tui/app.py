@@ -16,7 +16,7 @@ from fxtui.run.catalogue import RunEntry
 from fxtui.run.events import CommandDone, CommandRefused, Event, RunFinished
 from fxtui.run.session import Session
 from fxtui.run.state import RunState
-from fxtui.tui.acting import COMMANDS
+from fxtui.tui.acting import COMMANDS, Asked
 from fxtui.tui.actions import SCREENS, actions_on, find_action
 from fxtui.tui.frugal import FrugalApp
 from fxtui.tui.glyphs import to_ascii
@@ -56,6 +56,7 @@ class DashboardApp(FrugalApp[int]):
         self._clock = clock
         self._leaving = False
         self._overlay: tuple[RunEntry, ...] = ()
+        self._asked = Asked()
         self._unseen = False
         self._shown_at = 0.0
         self.state = past or RunState(name=session.run.name)
@@ -87,13 +88,22 @@ class DashboardApp(FrugalApp[int]):
         for event in self._session.events():
             self._unseen = True
             self.state.apply(event)
+            self._asked.answer(event)
             self._announce(event)
 
     def _show(self) -> None:
         if isinstance(self.screen, RunScreen) and self.screen.is_mounted:
             self._unseen = False
             self._shown_at = self.frame_clock.reading(self._clock(), self.state.started)
+            self.screen.asked = self._asked.layers
             self.screen.show_state(self.state, self._shown_at)
+
+    def _send(self, command: cmd.AnyCommand) -> None:
+        """Send a command, and show at once what has been asked for: the engine answers after its batch."""
+        self._session.send(command)
+        self._asked.ask(command, self.state)
+        if isinstance(self.screen, RunScreen):
+            self.screen.show_asked(self._asked.layers)
 
     def _opened(self, name: str) -> RunScreen:
         screen = open_screen(name, self.state, self.look, self._session.run)
@@ -114,7 +124,7 @@ class DashboardApp(FrugalApp[int]):
         if reason := action.refuse(self.state):
             self.say(f"{action.shown}: {reason}", "warning")
         elif (command := COMMANDS.get(name)) is not None:
-            self._session.send(command(self.state))
+            self._send(command(self.state))
         else:
             owner = self.screen if hasattr(self.screen, f"do_{name}") else self
             getattr(owner, f"do_{name}")()
@@ -131,7 +141,7 @@ class DashboardApp(FrugalApp[int]):
 
     def on_command_wanted(self, message: CommandWanted) -> None:
         """A screen wants something of the engine."""
-        self._session.send(message.command)
+        self._send(message.command)
 
     def on_images_wanted(self, message: ImagesWanted) -> None:
         """A screen wants certain validation images shown."""

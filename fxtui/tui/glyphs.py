@@ -5,7 +5,7 @@ from __future__ import annotations
 _TWINS = {
     "●": "*", "○": "o", "◐": "-", "✓": "+", "✗": "x", "★": "*", "◆": "^", "▸": ">", "▾": "v", "→": ">", "×": "x",
     "≈": "~", "–": "-", "━": "=", "╸": "=", "─": "-", "╌": "o", "┊": ":", "┈": " ", "┤": "+", "│": "|", "└": "+",
-    "·": ".", "±": "+-", "‖": "=", "…": "~",
+    "◌": "?", "·": ".", "±": "+-", "‖": "=", "…": "~",
     "↑": "^", "↓": "v",
     "┌": "+", "┐": "+", "┘": "+", "▔": "-", "▁": "_", "▂": ".", "▃": ":", "▄": "-", "▅": "=", "▆": "+", "▇": "*",
     "█": "#",
@@ -13,8 +13,8 @@ _TWINS = {
 }  # fmt: skip
 _TABLE = str.maketrans(_TWINS)
 
-TRAINS, FROZEN, MIXED = "●", "○", "◐"
-_BOXES = {TRAINS: "[x]", FROZEN: "[ ]", MIXED: "[-]"}
+TRAINS, FROZEN, MIXED, ASKED = "●", "○", "◐", "◌"
+_BOXES = {TRAINS: "[x]", FROZEN: "[ ]", MIXED: "[-]", ASKED: "[?]"}
 
 
 def to_ascii(text: str) -> str:
@@ -24,5 +24,13 @@ def to_ascii(text: str) -> str:
 
 def trains_mark(share: str, ascii_only: bool) -> str:
     """The mark of a layer, three cells wide, readable without colour."""
-    mark = {"all": TRAINS, "some": MIXED}.get(share, FROZEN)
+    return _mark({"all": TRAINS, "some": MIXED}.get(share, FROZEN), ascii_only)
+
+
+def asked_mark(ascii_only: bool) -> str:
+    """The mark of a layer that is asked to change and has not yet."""
+    return _mark(ASKED, ascii_only)
+
+
+def _mark(mark: str, ascii_only: bool) -> str:
     return _BOXES[mark] if ascii_only else f" {mark} "

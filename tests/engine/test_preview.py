@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from fxtui.config import ConfigError, RunConfig, parse_config
 from fxtui.engine.preview import preview
@@ -44,6 +45,20 @@ def test_the_figures_are_those_of_the_run(tmp_path: Path, trainable: str) -> Non
     assert found.trainable_parameters == cost.trainable_parameters
     assert (found.optimizer_bytes, found.gradient_bytes) == (cost.optimizer_bytes, cost.gradient_bytes)
     assert {event.batches for event in ran.of(ev.BatchEnd)} == {found.epoch_batches}
+
+
+@pytest.mark.parametrize("trainable", ["[]", "layer4"])
+def test_times_are_estimated_where_features_are_cached(trainable: str) -> None:
+    threads = torch.get_num_threads()
+    found = preview(_config(f"freeze.trainable={trainable}"))
+    assert found.epoch_seconds is not None
+    assert found.extract_seconds is not None
+    assert found.epoch_seconds > 0
+    assert found.extract_seconds > 0
+    assert torch.get_num_threads() == threads
+    for override in ("data.augment=light", "cache.enabled=false"):
+        without = preview(_config(f"freeze.trainable={trainable}", override))
+        assert (without.epoch_seconds, without.extract_seconds) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import msgspec
 from fxtui.config import load_config
 from fxtui.run import events as ev
 from fxtui.run.journal import JournalWriter
-from fxtui.run.store import RunDirectory, RunStore
+from fxtui.run.store import RunDirectory, RunStore, summarise
 from tests.tui.fake import START, beginning, epoch_end, finished, thaw
 
 
@@ -28,6 +29,10 @@ def write_run(
             event = msgspec.structs.replace(event, name=run.name, config={"train": {"lr": lr}, "seed": 0})
         journal.append(msgspec.structs.replace(event, t=at + number, seq=number))
     journal.close()
+    state = run.load_state()
+    if state.finished:
+        run.summary.write_bytes(msgspec.json.encode(summarise(state)))
+    os.utime(run.config, (at, at))
     return run
 
 

@@ -72,6 +72,41 @@ async def test_a_row_changes_when_the_engine_says_so() -> None:
         assert "425k of 3.38M" in text_of(app, "layers")
 
 
+@pytest.mark.parametrize("refused", [False, True])
+@pytest.mark.parametrize(("key", "name"), [("space", "set_trainable"), ("u", "unfreeze_next")])
+async def test_what_was_asked_is_marked_at_once_until_the_engine_answers(key: str, name: str, refused: bool) -> None:
+    app, session = made(beginning())
+
+    def mark() -> str:
+        return next(line for line in text_of(app, "layers").splitlines() if "features.8" in line).split()[0]
+
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(app, pilot)
+        await pilot.press(key)
+        assert mark() == "◌"
+        session.say(batch(1, 20))
+        await settle(app, pilot)
+        assert mark() == "◌"
+        await pilot.press("2")
+        await settle(app, pilot)
+        assert mark() == "◌"
+        if refused:
+            session.say(ev.CommandRefused(command=name, reason="not now"))
+        else:
+            session.say(thaw())
+            session.say(ev.CommandDone(command=name, text="features.8 trains"))
+        await settle(app, pilot)
+        assert mark() == ("○" if refused else "●")
+
+
+async def test_pressed_twice_asks_there_and_back() -> None:
+    app, session = made(beginning())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(app, pilot)
+        await pilot.press("space", "space", "space")
+        assert session.sent == [cmd.SetTrainable(paths=("features.8",), value=value) for value in (True, False, True)]
+
+
 async def test_blocks_fold_and_their_parts_can_be_toggled() -> None:
     app, session = made(midway())
     async with app.run_test(size=(120, 40)) as pilot:

@@ -15,18 +15,36 @@ from fxtui.cli.ui_bench.figures import has_ended, limit_row, moments, percentile
 from fxtui.cli.ui_bench.pseudo import PseudoTerminal, dashboard_arguments
 from fxtui.engine.bench.machine import scratch
 from fxtui.engine.bench.rows import BenchError, Row
+from fxtui.tui.actions import SCREENS
+from fxtui.tui.glyphs import ASKED
 
 FIRST_PAINT_MS, BYTES_A_SECOND, ANSWER_MS, SCREEN_MS = 700.0, 1500.0, 50.0, 120.0
+_LIMITS = {"cursor": ANSWER_MS, "fold": ANSWER_MS, "toggle": ANSWER_MS, "screen": SCREEN_MS}
 DURING_WORK, HEAD_ONLY = 1.03, 1.15
-BASELINE = "the same key on a dashboard at rest; the same run headless; for the first paint, importing textual"
+BASELINE = "the same key while the run is paused; the same run headless; for the first paint, importing textual"
 # The background of the selected row in the dark theme: it is sent when the cursor moves, and with no figure.
 _SELECTION = b"48;2;43;58;82"
+# Every screen but the one that is open, and back.
+_SCREEN_KEYS = [*list(enumerate(SCREENS, 1))[1:], (1, "main")]
 _THAWED = 'freeze.trainable=["features.8"]'
-# Keys with what is drawn in answer to each; the second puts things back and is not timed where it has no mark.
-_KEYS: dict[str, tuple[tuple[bytes, bytes], ...]] = {
-    "cursor": ((b"\x1b[B", _SELECTION), (b"\x1b[A", _SELECTION)),
-    "toggle": ((b"\x1b[C", "▾".encode()), (b"\x1b[D", b"")),
-    "screen": ((b"2", b"2 Layers"), (b"1", b"1 Main")),
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A key, what is drawn in answer to it, and, where the engine answers later, what is drawn then."""
+
+    key: bytes
+    mark: bytes
+    done: bytes = b""
+
+
+_ASKED = ASKED.encode()
+# Keys that are pressed in turn. The last ones put things back.
+_KEYS: dict[str, tuple[_Key, ...]] = {
+    "cursor": (_Key(b"\x1b[B", _SELECTION), _Key(b"\x1b[A", _SELECTION)),
+    "fold": (_Key(b"\x1b[C", "▾".encode()), _Key(b"\x1b[D", "▸".encode())),
+    "toggle": (_Key(b" ", _ASKED, b" trains:"), _Key(b" ", _ASKED, b" frozen")),
+    "screen": tuple(_Key(str(n).encode(), f"{n} {SCREENS[name]}".encode()) for n, name in _SCREEN_KEYS),
 }
 
 
@@ -84,19 +102,22 @@ def _while_training(
         _wait_for_epochs(terminal, runs, 2)
         terminal.drain(2.0)
         sent = terminal.drain(options.seconds) / options.seconds
-        busy = {name: _answers(terminal, name, options.presses) for name in _KEYS}
+        busy = _all_answers(terminal, options.presses)
+        if not resting:
+            terminal.press(b"p")
+            terminal.wait_for(b"paused")
+            terminal.drain(2.0)
+            resting.update(_all_answers(terminal, options.presses))
+            terminal.press(b"p")
         terminal.press(b"s")
         _wait_for_end(terminal, runs)
         # The last notice goes by itself; after it nothing changes.
         terminal.drain(6.0)
         idle = terminal.drain(4.0) / 4.0
-        if not resting:
-            resting.update({name: _answers(terminal, name, options.presses) for name in _KEYS})
     yield limit_row(f"{case} trains: sent", idle, sent, "B/s", BYTES_A_SECOND)
     yield limit_row(f"{case} ended: sent", 0.0, idle, "B/s", 0.0)
     for name, answers in busy.items():
-        limit = SCREEN_MS if name == "screen" else ANSWER_MS
-        for share, budget in ((0.5, None), (0.95, limit)):
+        for share, budget in ((0.5, None), (0.95, _LIMITS.get(name))):
             before, now = (percentile(found, share) * 1e3 for found in (resting[name], answers))
             yield limit_row(f"{case} trains: {name} p{share * 100:.0f}", before, now, "ms", budget)
 
@@ -130,16 +151,19 @@ def _run(runs: Path, settings: tuple[str, ...], shown: bool) -> list[tuple[str, 
     return moments(_journal(runs))
 
 
-def _answers(terminal: PseudoTerminal, name: str, presses: int) -> list[float]:
-    """Seconds from each press to its answer."""
-    found = []
-    for number in range(presses):
-        key, mark = _KEYS[name][number % 2]
-        at = terminal.press(key)
-        if mark:
-            found.append(terminal.wait_for(mark, 10) - at)
-        # At no fixed place between two frames.
-        terminal.drain(0.11 + 0.037 * (number % 7))
+def _all_answers(terminal: PseudoTerminal, presses: int) -> dict[str, list[float]]:
+    """Seconds from each press to its answer, and to what the engine did, by what was pressed."""
+    found: dict[str, list[float]] = {}
+    for name, keys in _KEYS.items():
+        # Each round is whole, so that everything stands as it did.
+        for number in range(-(-presses // len(keys)) * len(keys)):
+            key = keys[number % len(keys)]
+            at = terminal.press(key.key)
+            found.setdefault(name, []).append(terminal.wait_for(key.mark, 10) - at)
+            if key.done:
+                found.setdefault(f"{name} carried out", []).append(terminal.wait_for(key.done) - at)
+            # At no fixed place between two frames.
+            terminal.drain(0.11 + 0.037 * (number % 7))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import events
@@ -49,6 +50,7 @@ class RunScreen(LineScreen[None]):
         self._keys = LineView(id="keys", ascii_only=look.ascii_only)
         self._too_small = LineView(id="too-small", ascii_only=look.ascii_only)
         self._key_line: Line = ()
+        self.asked: Mapping[str, bool] = {}
         self._room = (0, 0)
         self._built: tuple[Panel, ...] = ()
 
@@ -117,6 +119,10 @@ class RunScreen(LineScreen[None]):
         """Show the present state again, e.g. after a key changed what is shown of it."""
         if self.is_mounted:
             self.show_state(self.state, None)
+
+    def show_asked(self, layers: Mapping[str, bool]) -> None:
+        """Take in which layers were asked to train or be frozen, and have not been answered for."""
+        self.asked = layers
 
     def show_body(self, state: RunState) -> None:
         """What a screen shows beside its panels."""

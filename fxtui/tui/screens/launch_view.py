@@ -11,15 +11,8 @@ from fxtui import formats as fmt
 from fxtui.config import RunConfig
 from fxtui.run.nearby import FoundConfig, ImageFolder, Nearby, PastRun
 from fxtui.tui.lines import Line, Piece, fit, spread, title
+from fxtui.tui.views.runs import RUN_MARKS
 
-_STATES: dict[str, Piece] = {
-    "running": ("● running", "ok"),
-    "finished": ("✓ finished", "ok"),
-    "stopped": ("✓ stopped", "warn"),
-    "interrupted": ("◐ interrupted", "warn"),
-    "failed": ("✗ failed", "error"),
-    "damaged": ("✗ damaged", "error"),
-}
 _NAME, _STATE = 34, 15
 # Room for the columns of a run.
 _COLUMNS = 92
@@ -90,7 +83,7 @@ def details(entry: Entry | None, width: int, now: float) -> list[Line]:
         case PastRun(config=RunConfig() as config):
             best = (fmt.accuracy(entry.best), "val")
             facts: list[tuple[str, Piece]] = [
-                ("state", _STATES[entry.state]),
+                ("state", _state(entry)),
                 ("epochs", (_epochs(entry), "")),
                 ("best val", best if entry.best is not None else (fmt.NONE, "muted")),
                 ("started", (ago(entry.started, now), "")),
@@ -182,8 +175,13 @@ def _runs_heading(width: int) -> Line:
     return fit((*left, (f"{'':2}{columns}", "muted")), width)
 
 
+def _state(run: PastRun) -> Piece:
+    mark, role = RUN_MARKS[run.state]
+    return f"{mark} {run.state}", role
+
+
 def _run_line(run: PastRun, width: int, now: float) -> Line:
-    state, role = _STATES[run.state]
+    state, role = _state(run)
     name = _cut(run.name, _NAME - 4)
     best: Piece = (fmt.accuracy(run.best), "val" if run.best is not None else "muted")
     if width < _COLUMNS:

@@ -52,7 +52,7 @@ def panel(
     lines = [title("This run will", legend, (), width), (), *_stages(preview, width), (), *_figures(preview, width)]
     if trouble:
         lines += [(), *wrap(trouble, width, "warn")]
-    if preview and (found := _checks(preview)):
+    if preview and (found := _checks(preview, width)):
         lines += [(), title("Checks", (), (), width), *found]
     if config is not None:
         path = free_path(config, folder)
@@ -135,19 +135,27 @@ def _figures(found: Preview | None, width: int) -> list[Line]:
         ("trainable parameters", f"{trains} of {total}" if found.parameters is not None else fmt.NONE),
         ("optimizer and gradients", _bytes(held)),
         ("activations of a batch", _bytes(found.activation_bytes, roughly=True)),
+        ("features", _seconds(found.extract_seconds, " unless cached")),
+        ("an epoch", _seconds(found.epoch_seconds)),
         ("feature cache", "none" if found.cache_bytes == 0 else _bytes(found.cache_bytes, not found.cache_is_exact)),
     )
     return [spread(((label, "muted"),), ((value, "strong"),), width) for label, value in facts]
+
+
+def _seconds(count: float | None, note: str = "") -> str:
+    return fmt.NONE if count is None else f"≈{fmt.roughly(count)}{note}"
 
 
 def _bytes(count: int | None, roughly: bool = False) -> str:
     return fmt.NONE if count is None else f"{'≈' * roughly}{fmt.size(count)}"
 
 
-def _checks(found: Preview) -> list[Line]:
+def _checks(found: Preview, width: int) -> list[Line]:
     lines: list[Line] = []
     if found.weights == "here":
         lines.append((("✓ ", "ok"), ("weights on disk", "")))
-    elif found.weights == "download":
-        lines.append((("! ", "warn"), ("weights not on disk: downloaded on start", "")))
-    return [*lines, *((("! ", "warn"), (text, "")) for text in found.notes)]
+    notes = ["weights not on disk: downloaded on start", *found.notes]
+    for text in notes if found.weights == "download" else found.notes:
+        for number, line in enumerate(wrap(text, width - 2, "")):
+            lines.append(((" " * 2 if number else "! ", "warn"), *line))
+    return lines

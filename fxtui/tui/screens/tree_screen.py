@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fxtui.run import commands as cmd
+from fxtui.run.state import RunState
 from fxtui.tui.messages import CommandWanted
 from fxtui.tui.screens.base import RunScreen
 from fxtui.tui.widgets.layer_tree import LayerTree
@@ -25,7 +28,20 @@ class TreeScreen(RunScreen):
     def toggle_command(self) -> cmd.SetTrainable | None:
         """What `do_toggle` would ask for; None without a layer under the cursor."""
         row = self.query_one(LayerTree).selected
-        return None if row is None else cmd.SetTrainable(paths=(row.path,), value=row.trainable != "all")
+        if row is None:
+            return None
+        trains = self.asked.get(row.path, row.trainable == "all")
+        return cmd.SetTrainable(paths=(row.path,), value=not trains)
+
+    def show_asked(self, layers: Mapping[str, bool]) -> None:
+        """Mark them in the tree at once."""
+        super().show_asked(layers)
+        self.query_one(LayerTree).show_asked(layers)
+
+    def show_state(self, state: RunState, now: float | None) -> None:
+        """With the marks of what has been asked."""
+        self.query_one(LayerTree).asked = self.asked
+        super().show_state(state, now)
 
     def on_layer_tree_moved(self, _message: LayerTree.Moved) -> None:
         """What is said of the layer under the cursor is said of another now."""

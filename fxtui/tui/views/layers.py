@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from fxtui import formats
 from fxtui.run.events import LayerRow
 from fxtui.run.state import RunState
 from fxtui.tui.columns import Column, cells_of, fitting, heads_of
-from fxtui.tui.glyphs import trains_mark
+from fxtui.tui.glyphs import asked_mark, trains_mark
 from fxtui.tui.lines import Line, bar, fit, title
 
 # A visible row: the layer, its depth, and its fold mark.
@@ -52,8 +52,13 @@ def layers_title(state: RunState, width: int, focused: bool, found: str = "") ->
     return title("Layers", legend, ((figure, "muted"),), width, focused)
 
 
-def layer_lines(state: RunState, rows: Sequence[Visible], width: int, cursor: int, ascii_only: bool) -> list[Line]:
-    """The column names and the visible layers; the frontier is drawn in its place, above the first row that trains."""
+def layer_lines(
+    state: RunState, rows: Sequence[Visible], width: int, cursor: int, asked: Collection[str], ascii_only: bool
+) -> list[Line]:
+    """The column names and the visible layers; the frontier is drawn in its place, above the first row that trains.
+
+    ``asked`` are the paths of those that are to change.
+    """
     labels = [_label(row, depth, fold) for row, depth, fold in rows]
     longest = max([_LEAST_NAME, *(len(label) for label in labels)])
     columns = fitting(_COLUMNS, width - _MARK - 1 - min(longest, _MOST_NAME), _GAP)
@@ -71,7 +76,9 @@ def layer_lines(state: RunState, rows: Sequence[Visible], width: int, cursor: in
             text = text[: name - 1] + "…"
         values = cells_of(row, columns, _GAP)
         line: Line = (
-            (trains_mark(row.trainable, ascii_only), "accent" if trains else "muted"),
+            (asked_mark(ascii_only), "warn")
+            if row.path in asked
+            else (trains_mark(row.trainable, ascii_only), "accent" if trains else "muted"),
             (" " + text.ljust(name), "warn" if row.fault else "strong" if trains else ""),
             (values, "" if trains else "muted"),
         )

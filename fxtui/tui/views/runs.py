@@ -11,7 +11,7 @@ from fxtui.run.catalogue import RunEntry, settings_alike, settings_that_differ
 from fxtui.tui.columns import Column, cells_of, cut, fitting, heads_of, left, right
 from fxtui.tui.lines import Line, Piece, fit, spark, title
 
-_MARKS: dict[str, Piece] = {
+RUN_MARKS: dict[str, Piece] = {
     "running": ("●", "ok"), "finished": ("✓", "ok"), "stopped": ("■", "warn"), "failed": ("✗", "error"),
     "interrupted": ("‖", "warn"), "damaged": ("!", "error"),
 }  # fmt: skip
@@ -67,7 +67,7 @@ def run_lines(
         line = fit(
             (
                 (f" {number} ", "accent"),
-                _MARKS[run.status],
+                RUN_MARKS[run.status],
                 (" ", ""),
                 (left(run.short_name, name), "strong" if run.status == "running" else ""),
                 (cells, ""),

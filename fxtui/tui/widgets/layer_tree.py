@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import events
@@ -42,6 +43,7 @@ class LayerTree(Panel, can_focus=True):
         self._open: set[str] = set()
         self._cursor: str | None = None
         self._found = ""
+        self.asked: Mapping[str, bool] = {}
         self._top = 0
         self._visible: list[Visible] = []
         self._shown_rows: list[int | None] = []
@@ -56,6 +58,11 @@ class LayerTree(Panel, can_focus=True):
         self._found = text
         self.redraw()
 
+    def show_asked(self, layers: Mapping[str, bool]) -> None:
+        """Mark the layers that were asked to change and have not changed yet."""
+        self.asked = layers
+        self.redraw()
+
     def draw(self, state: RunState) -> None:
         """The heading, and as many rows around the cursor as fit."""
         self._visible = _found_rows(state.layers, self._found) if self._found else _tree_rows(state.layers, self._open)
@@ -64,7 +71,7 @@ class LayerTree(Panel, can_focus=True):
             self._cursor = frozen[-1] if frozen else (self._visible[0][0].path if self._visible else None)
         width, height = self.size
         cursor = next((at for at, (row, _, _) in enumerate(self._visible) if row.path == self._cursor), -1)
-        heads, *body = layer_lines(state, self._visible, width, cursor, self._ascii)
+        heads, *body = layer_lines(state, self._visible, width, cursor, self.asked, self._ascii)
         rows: list[int | None] = list(range(len(self._visible)))
         # The frontier's line stands among the rows without being one.
         if len(body) > len(rows) and (frontier := frontier_at(self._visible)) is not None:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.screen import Screen
 
 from fxtui.run import commands as cmd
@@ -25,6 +26,7 @@ from fxtui.tui.messages import CommandWanted, ImagesWanted, OverlayChosen, Said,
 from fxtui.tui.screens.base import RunScreen
 from fxtui.tui.screens.dialogs import Answer, HelpDialog, LearningRateDialog, QuitDialog
 from fxtui.tui.screens.opening import open_screen
+from fxtui.tui.screens.palette import Palette
 from fxtui.tui.theme import DARK, LIGHT
 
 
@@ -138,6 +140,11 @@ class DashboardApp(FrugalApp[int]):
             yield SystemCommand(f"open {label}", str(number), partial(self.action_open, name))
         for theme in sorted(self.available_themes):
             yield SystemCommand(f"theme {theme}", "colours", partial(setattr, self, "theme", theme))
+
+    def action_command_palette(self) -> None:
+        """Open the palette."""
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def on_command_wanted(self, message: CommandWanted) -> None:
         """A screen wants something of the engine."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.command import CommandPalette
 from textual.pilot import Pilot
 
 from fxtui.run import commands as cmd
@@ -197,6 +199,22 @@ async def test_the_learning_rate_is_asked_for_and_checked() -> None:
         assert session.sent == []
         await pilot.press("backspace", "backspace", *"3e-4", "enter")
         assert session.sent == [cmd.SetLr(lr=3e-4)]
+
+
+async def test_the_palette_takes_keys_before_its_list_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A pilot that waits for a process at rest would be later than anyone who types.
+    monkeypatch.setattr("textual._wait.SLEEP_IDLE", math.inf)
+    monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 0.001)
+    app, _ = made(midway())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(app, pilot)
+        for _ in range(10):
+            await pilot.press("ctrl+p", *["pageup"] * 12)
+            await settle(app, pilot)
+            assert isinstance(app.screen, CommandPalette)
+            await pilot.press("escape")
+            await settle(app, pilot)
+            assert not isinstance(app.screen, CommandPalette)
 
 
 async def test_help_lists_every_key() -> None:

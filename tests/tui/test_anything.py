@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 from pathlib import Path
 
 import pytest
+from textual.errors import NoWidget
 from textual.pilot import OutOfBounds, Pilot
 
 from fxtui.config import bundled_config, load_config
@@ -34,10 +36,6 @@ def training(directory: Path) -> LocalSession:
     return LocalSession(RunStore(directory / "runs").create(config), lambda link: run_job(config, link))
 
 
-# After so many deeds the screen is looked at.
-_BETWEEN_CHECKS = 200
-
-
 @pytest.fixture(autouse=True)
 def typed_while_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a key the pilot waits, up to two seconds, for a process that does nothing: one that trains never does."""
@@ -45,26 +43,33 @@ def typed_while_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 0.005)
 
 
-async def press_on(pilot: Pilot[int], app: DashboardApp, generator: random.Random, count: int, resizes: int) -> None:
-    """So many keys and clicks, and so many resizes, in any order."""
-    deeds = ["keys"] * count + ["resize"] * resizes
-    generator.shuffle(deeds)
-    for deed in deeds:
+async def press_on(
+    pilot: Pilot[int], app: DashboardApp, generator: random.Random, deeds: list[str], between: int
+) -> list[str]:
+    """Keys, clicks and resizes in this order; those that are left when the dashboard is, or when the run ends."""
+    for number, deed in enumerate(deeds):
+        if has_left(app) or app.state.ended:
+            return deeds[number:]
         if deed == "resize":
             await pilot.resize_terminal(generator.randint(20, 250), generator.randint(5, 80))
         elif generator.random() < 0.1:
             width, height = app.size
-            try:
+            # A resize may just have taken the place away.
+            with contextlib.suppress(OutOfBounds, NoWidget):
                 await pilot.click(offset=(generator.randrange(width), generator.randrange(height)))
-            except OutOfBounds:
-                # A click at a place that a resize has just taken away.
-                continue
         else:
-            key = generator.choice(KEYS)
-            await pilot.press(key)
-            # What ends the run or leaves is asked first; the answer is no.
+            await pilot.press(generator.choice(KEYS))
+            # What ends the run or leaves is asked first; the answer is no, mostly.
             if len(app.screen_stack) > 1 and generator.random() < 0.5:
                 await pilot.press("escape")
+        if number % between == between - 1 and not has_left(app):
+            await usable(pilot, app)
+    return []
+
+
+def has_left(app: DashboardApp) -> bool:
+    """Whether the dashboard was closed: a click or the palette can do so, without losing anything."""
+    return app.return_code is not None
 
 
 async def usable(pilot: Pilot[int], app: DashboardApp) -> None:
@@ -86,31 +91,35 @@ async def usable(pilot: Pilot[int], app: DashboardApp) -> None:
     assert "quit" in text_of(app, "keys")
 
 
-async def _tried(directory: Path, seed: int, count: int, resizes: int) -> None:
-    session = training(directory)
-    app = DashboardApp(session, on_ready=session.start)
-    try:
-        async with app.run_test(size=(120, 40)) as pilot:
-            while not app.state.epochs:
-                await pilot.pause(0.05)
-            generator = random.Random(seed)
-            for _ in range(count // _BETWEEN_CHECKS):
-                await press_on(pilot, app, generator, _BETWEEN_CHECKS, resizes * _BETWEEN_CHECKS // count)
-                await usable(pilot, app)
-    finally:
-        session.send(Stop(when="now"))
-        session.join()
-    assert app.return_code in (0, None)
-    finished = session.run.load_state().finished
-    assert finished is not None
-    assert finished.status != "failed", finished.reason
+async def tried(directory: Path, seed: int, count: int, resizes: int, between: int) -> None:
+    """So many keys and clicks, and so many resizes, in any order, each while a run trains: a new one where it ends."""
+    generator = random.Random(seed)
+    deeds = ["keys"] * count + ["resize"] * resizes
+    generator.shuffle(deeds)
+    number = 0
+    while deeds:
+        number += 1
+        session = training(directory / str(number))
+        app = DashboardApp(session, on_ready=session.start)
+        try:
+            async with app.run_test(size=(120, 40)) as pilot:
+                while not app.state.epochs:
+                    await pilot.pause(0.05)
+                deeds = await press_on(pilot, app, generator, deeds, between)
+        finally:
+            session.send(Stop(when="now"))
+            session.join()
+        assert app.return_code in (0, None)
+        finished = session.run.load_state().finished
+        assert finished is not None
+        assert finished.status != "failed", finished.reason
 
 
 async def test_many_random_keys_clicks_and_resizes(tmp_path: Path) -> None:
-    await _tried(tmp_path, seed=1, count=600, resizes=20)
+    await tried(tmp_path, seed=1, count=600, resizes=20, between=200)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(2000)
 async def test_twenty_thousand_random_keys_and_clicks_and_two_hundred_resizes(tmp_path: Path) -> None:
-    await _tried(tmp_path, seed=2, count=20_000, resizes=200)
+    await tried(tmp_path, seed=2, count=20_000, resizes=200, between=200)

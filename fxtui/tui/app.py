@@ -127,9 +127,12 @@ class DashboardApp(FrugalApp[int]):
             self.say(f"{action.shown}: {reason}", "warning")
         elif (command := COMMANDS.get(name)) is not None:
             self._send(command(self.state))
-        else:
-            owner = self.screen if hasattr(self.screen, f"do_{name}") else self
+        elif owner := next((owner for owner in (self.screen, self) if hasattr(owner, f"do_{name}")), None):
             getattr(owner, f"do_{name}")()
+        else:
+            # The palette does what was chosen a moment later, when another screen may be open.
+            where = ", ".join(SCREENS[screen] for screen in action.screens)
+            self.say(f"{action.shown}: works on {where} only", "warning")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: what works on this screen, the other screens, and the theme."""

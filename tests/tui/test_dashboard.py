@@ -6,6 +6,7 @@ import math
 import random
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,20 @@ async def test_the_palette_takes_keys_before_its_list_stands(monkeypatch: pytest
             await pilot.press("escape")
             await settle(app, pilot)
             assert not isinstance(app.screen, CommandPalette)
+
+
+async def test_an_action_of_another_screen_says_where_it_works() -> None:
+    app, session = made(midway())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(app, pilot)
+        # As the palette does it.
+        app.call_later(partial(app.action_open, "log"))
+        app.call_later(partial(app.action_act, "log_scale"))
+        app.call_later(partial(app.action_act, "toggle"))
+        await settle(app, pilot)
+        said = [note.message for note in app._notifications]
+        assert said == ["y: works on Main only", "space: works on Main, Layers only"]
+        assert session.sent == []
 
 
 async def test_help_lists_every_key() -> None:

@@ -67,10 +67,12 @@ def preview(config: RunConfig) -> Preview:
         from fxtui.engine.preview import preview as look_ahead
 
         return look_ahead(config, source)
+    except ConfigError:
+        raise
     except ImportError as error:
         raise PreviewFailedError(f"cannot be imported: {error}") from error
-    # What a model raises on random weights and made-up images is its own affair.
-    except (RuntimeError, OSError, MemoryError, AssertionError, TypeError) as error:
+    # What a model raises on random weights and made-up images is its own affair, and no reason to lose the form.
+    except Exception as error:
         raise PreviewFailedError(
             f"cannot be previewed: {(str(error) or type(error).__name__).splitlines()[0]}"
         ) from error

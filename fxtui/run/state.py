@@ -175,9 +175,11 @@ class RunState:
             case ev.PipelineStage():
                 self.stages[event.stage] = event
             case ev.ExtractionProgress():
-                self.extraction, self.phase = event, "extracting"
+                self.extraction = event
+                self._enter("extracting")
             case ev.CacheReady():
-                self.cache, self.phase = event, "training"
+                self.cache = event
+                self._enter("training")
                 if event.note:
                     self._log(event, "info", event.note)
             case ev.Layers():
@@ -192,11 +194,12 @@ class RunState:
             case ev.BatchEnd():
                 self._apply_batch(event)
             case ev.ValidationProgress():
-                self.validation, self.phase = event, "validating"
+                self.validation = event
+                self._enter("validating")
             case ev.EpochEnd():
                 self.epochs.append(event)
                 self.best = event if event.best else self.best
-                self.phase = "training"
+                self._enter("training")
                 text = f"epoch {event.epoch}  val {event.val_accuracy:.1%}  {event.observation}"
                 self._log(event, "info", text.rstrip())
             case ev.Evaluation():
@@ -230,6 +233,13 @@ class RunState:
                 level: Literal["error", "info"] = "error" if event.status == "failed" else "info"
                 self._log(event, level, f"{event.status}: {event.reason}" if event.reason else event.status)
         return self
+
+    def _enter(self, phase: Phase) -> None:
+        """Work goes on with this; in a pause, too, when features are computed for a change that was asked for in it."""
+        if self.phase == "paused":
+            self._before_pause = phase
+        else:
+            self.phase = phase
 
     def _go_back(self, event: ev.RunContinued) -> None:
         """Forget what came after the checkpoint: the run does it again."""
@@ -309,7 +319,8 @@ class RunState:
         ]
 
     def _apply_batch(self, event: ev.BatchEnd) -> None:
-        self.batch, self.phase = event, "training"
+        self.batch = event
+        self._enter("training")
         series = self.series
         series.step.append(event.step)
         series.epoch.append(event.epoch - 1 + event.batch / event.batches)

@@ -47,6 +47,16 @@ def test_the_figures_are_those_of_the_run(tmp_path: Path, trainable: str) -> Non
     assert {event.batches for event in ran.of(ev.BatchEnd)} == {found.epoch_batches}
 
 
+def test_digits_are_shown_at_the_weights_own_size_where_none_is_configured(tmp_path: Path) -> None:
+    config = _config("data.image_size=0", "data.limit=30", "train.epochs=1")
+    found, ran = preview(config), carry_out(config, tmp_path)
+    (preprocess,) = (stage for stage in ran.of(ev.PipelineStage) if stage.stage == "preprocess")
+    assert preprocess.shape_out == (30, 3, 224, 224)
+    assert found.size == 224
+    (ended,) = ran.of(ev.RunFinished)
+    assert ended.status == "finished"
+
+
 @pytest.mark.parametrize("trainable", ["[]", "layer4"])
 def test_times_are_estimated_where_features_are_cached(trainable: str) -> None:
     threads = torch.get_num_threads()

@@ -113,6 +113,16 @@ def test_an_estimate_holds_until_the_freezing_changes() -> None:
     assert state.estimate is None
 
 
+def test_what_is_told_late_or_computed_in_a_pause_does_not_end_it() -> None:
+    # A report that was held back comes after the pause, and a change of freezing in it computes features.
+    state = fold(stamped([*opening(), *trained(1, 0.9), ev.RunPaused(epoch=2, step=26)]))
+    for event in stamped([*trained(2, 0.9), *opening()[6:]]):
+        state.apply(event)
+        assert state.phase == "paused"
+    state.apply(ev.RunResumed(epoch=2, step=26))
+    assert state.phase in ("training", "extracting")
+
+
 def test_pause_keeps_the_phase_it_interrupted() -> None:
     progress = ev.ExtractionProgress(done=1, total=2, images_per_s=1.0)
     paused = fold(stamped([*opening()[:6], progress, ev.RunPaused(epoch=0, step=0)]))

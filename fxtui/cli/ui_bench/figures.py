@@ -44,6 +44,11 @@ def moments(journal: Path) -> list[tuple[str, float]]:
     return [(event["type"], event["t"]) for event in map(json.loads, lines)]
 
 
+def count_of(journal: Path, kind: str) -> int:
+    """How many events of a type there are."""
+    return journal.read_bytes().count(f'"type":"{kind}"'.encode())
+
+
 def has_ended(journal: Path) -> bool:
     """Whether the last event says so. Cheap enough to be asked beside a run that is timed."""
     try:

@@ -32,9 +32,11 @@ class Preprocessing:
         return replace(self, crop=image_size, resize=round(self.resize * image_size / self.crop))
 
     def fit(self, image: Image.Image, presized: bool = False) -> NDArray[np.uint8]:
-        """The pixels [crop, crop, 3]; ``presized``: the image has that size already."""
+        """The pixels [crop, crop, 3]; ``presized``: the whole image is to be seen, at another size if need be."""
         if not presized:
             image = self._crop(self._resize(image))
+        elif image.size != (self.crop, self.crop):
+            image = image.resize((self.crop, self.crop), Image.Resampling[self.interpolation.upper()])
         return np.asarray(image, dtype=np.uint8)
 
     def fingerprint(self) -> str:

@@ -22,8 +22,8 @@ class ImageSource(Protocol):
     """Labelled images by number.
 
     ``labels`` [n] are positions in ``classes``; ``own_split`` [n] holds TRAIN, VAL or TEST if the source comes split;
-    ``not_images`` counts files that are no images, ``skipped`` names files left out; ``presized`` says that images come
-    at the configured size already.
+    ``not_images`` counts files that are no images, ``skipped`` names files left out; ``presized`` says that images are
+    to be seen whole: they come at the configured size already, if one is configured.
     """
 
     name: str

@@ -50,10 +50,17 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
 
 
+def whole_seconds(seconds: float) -> str:
+    """Seconds on a clock that runs: 0 s, 9 s, 1m 10s, 2h 05m."""
+    return f"{round(seconds)} s" if seconds < 59.5 else duration(seconds)
+
+
 def roughly(seconds: float) -> str:
-    """Seconds that were estimated, to two figures: 0.42 s, 4.2 s, 19 s, 1m 10s."""
+    """Seconds that were estimated, to two figures: 0.004 s, 0.42 s, 4.2 s, 19 s, 1m 10s."""
     if seconds >= 59.5:
         return duration(seconds)
+    if seconds < 0.095:
+        return f"{seconds:.1g} s" if seconds >= 0.001 else "<0.001 s"
     return f"{seconds:.{2 if seconds < 0.995 else 1 if seconds < 9.95 else 0}f} s"
 
 

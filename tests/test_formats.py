@@ -72,7 +72,8 @@ def test_duration(value: float | None, text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.0, "0.00 s"),
+        (0.0, "<0.001 s"),
+        (0.0042, "0.004 s"),
         (0.42, "0.42 s"),
         (0.996, "1.0 s"),
         (4.16, "4.2 s"),

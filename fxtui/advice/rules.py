@@ -129,12 +129,19 @@ def _stuck(state: RunState) -> Advice | None:
     stage = next_stage(state)
     if 1 - best.val_accuracy <= 2 * _noise(state, best.val_accuracy):
         return Advice(text=f"{text}, hardly more to gain than noise: stop (s)", key="s")
+    if stage is not None and _was_tried(state, stage):
+        return Advice(text=f"{text}, {stage.path} was tried: stop (s), or lower the learning rate (l)", key="s")
     if stage is not None:
         price = f"+{fmt.params(stage.parameters)} params" if stage.trainable == "none" else "the rest of it"
         return Advice(text=f"{text}: unfreeze {stage.path} (u)  {price}", key="u")
     if state.layers:
         return Advice(text=f"{text}, and every layer trains: stop (s)", key="s")
     return None
+
+
+def _was_tried(state: RunState, stage: LayerRow) -> bool:
+    """Whether a stage has trained before and was frozen again."""
+    return any(mark.kind == "freeze" and f"{stage.path} frozen again" in mark.text for mark in state.marks)
 
 
 def _still_gains(state: RunState) -> Advice | None:

@@ -134,8 +134,16 @@ def ending(state: RunState, run: RunDirectory) -> list[Line]:
         kept = ", ".join(f"{kind} (epoch {saved.epoch})" for kind, saved in sorted(state.checkpoints.items()))
         lines.append(_fact("saved", f"{run.checkpoints}: {kept}"))
         lines.append(_fact("predict", f"fxtui predict {reference(run)} IMAGE"))
+    if "last" in state.checkpoints and finished.status != "failed":
+        lines.append(_fact("go on", f"fxtui train --resume {reference(run)} --set train.epochs={_more_epochs(state)}"))
     lines.append(_fact("show", f"fxtui show {reference(run)}"))
     return lines
+
+
+def _more_epochs(state: RunState) -> int:
+    """As many as were planned, where they were not all done; else a few more."""
+    done = len(state.epochs)
+    return state.epochs_planned if done < state.epochs_planned else done + 5
 
 
 def reference(run: RunDirectory) -> str:

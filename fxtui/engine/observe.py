@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_STEADY = 0.01
+from fxtui.advice.rules import standard_error
+
 _RISE = 0.05
 
 
@@ -32,18 +32,13 @@ def observe(history: Sequence[Figures], now: Figures, val_images: int) -> str:
         return f"overfits {drifting} epochs"
     if now.val_accuracy > best:
         return f"best +{(now.val_accuracy - best) * 100:.1f}"
-    noise = math.sqrt(max(now.val_accuracy * (1 - now.val_accuracy), 1e-9) / max(val_images, 1))
-    flat = _flat(every, noise)
+    flat = _flat(every, val_images)
     if flat >= 3:
         return f"flat {flat} epochs"
     change = (now.val_accuracy - history[-1].val_accuracy) * 100
+    rises = now.train_loss > history[-1].train_loss * (1 + _RISE)
     # Adding 0.0 turns a rounded minus zero into zero.
-    return f"{_trend(history[-1].train_loss, now.train_loss)}, val {round(change, 1) + 0.0:+.1f}"
-
-
-def _trend(before: float, after: float) -> str:
-    change = (after - before) / max(abs(before), 1e-12)
-    return "falling" if change < -_STEADY else "rising" if change > _RISE else "flat"
+    return f"val {round(change, 1) + 0.0:+.1f}{', loss up' if rises else ''}"
 
 
 def _drifting(every: Sequence[Figures]) -> int:
@@ -58,12 +53,10 @@ def _drifting(every: Sequence[Figures]) -> int:
     return count
 
 
-def _flat(every: Sequence[Figures], noise: float) -> int:
-    """For how many epochs validation accuracy has stayed within its noise."""
-    latest = every[-1].val_accuracy
-    count = 0
-    for figures in reversed(every[:-1]):
-        if abs(figures.val_accuracy - latest) > noise:
-            break
-        count += 1
-    return count
+def _flat(every: Sequence[Figures], val_images: int) -> int:
+    """For how many epochs validation accuracy has made no real gain."""
+    reference, at = every[0].val_accuracy, 0
+    for number, figures in enumerate(every):
+        if figures.val_accuracy > reference + standard_error(reference, val_images):
+            reference, at = figures.val_accuracy, number
+    return len(every) - 1 - at

@@ -182,7 +182,7 @@ class Trainer:
         def take_back() -> None:
             self.freezing.change_to(present)
 
-        return self._transact(self.freezing.undo, take_back, "undo")
+        return f"{self._transact(self.freezing.undo, take_back, 'undo')}; weights stay as they were trained"
 
     def estimate(self, change: FreezeCommand) -> str:
         """Say what a change of freezing would cost, without making it, and return a sentence about it.

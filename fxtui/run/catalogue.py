@@ -151,4 +151,9 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def _plain(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    return str(value).lower() if isinstance(value, bool) else _number(value) if isinstance(value, float) else str(value)
+
+
+def _number(value: float) -> str:
+    """As short as it is written in a configuration: 2e-5, not 2e-05."""
+    return f"{value:g}".replace("e-0", "e-")

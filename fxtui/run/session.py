@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 
 from fxtui.config import ConfigError
-from fxtui.run.commands import AnyCommand
+from fxtui.run.commands import AnyCommand, Evaluate, Predict
 from fxtui.run.events import CommandDone, CommandRefused, Event, RunFinished
 from fxtui.run.journal import JournalWriter
 from fxtui.run.state import RunState
@@ -214,6 +214,12 @@ class LocalSession:
 
 
 def refuse_rest(link: EngineLink, reason: str) -> None:
-    """Answer every command that still waits, so that none stays without an answer."""
+    """Answer every command that still waits, so that none stays without an answer; questions wait for the end."""
+    questions: list[AnyCommand] = []
     while (command := link.next_command()) is not None:
-        link.emit(CommandRefused(command=command.name, reason=reason))
+        if isinstance(command, Predict | Evaluate):
+            questions.append(command)
+        else:
+            link.emit(CommandRefused(command=command.name, reason=reason))
+    for question in questions:
+        link.put_command(question)

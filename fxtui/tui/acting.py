@@ -22,10 +22,13 @@ COMMANDS: dict[str, Callable[[RunState], cmd.AnyCommand]] = {
 
 
 class Asked:
-    """The layers whose freezing was asked to be changed, while the engine has not answered."""
+    """What the user asked of the engine and it has not answered; questions about images are not among it."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[str, Mapping[str, bool]]] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     @property
     def layers(self) -> dict[str, bool]:
@@ -34,8 +37,8 @@ class Asked:
 
     def ask(self, command: cmd.AnyCommand, state: RunState) -> None:
         """Remember a command that is sent in a state."""
-        if layers := _layers_of(command, state):
-            self._waiting.append((command.name, layers))
+        if not isinstance(command, cmd.Predict | cmd.Evaluate):
+            self._waiting.append((command.name, _layers_of(command, state)))
 
     def answer(self, event: Event) -> None:
         """Forget what an event answers. Commands of one kind are answered in their order."""

@@ -29,6 +29,8 @@ from fxtui.tui.screens.opening import open_screen
 from fxtui.tui.screens.palette import Palette
 from fxtui.tui.theme import DARK, LIGHT
 
+_LISTENING_SECONDS = 0.05
+
 
 class DashboardApp(FrugalApp[int]):
     """Watches and steers one session. ``run()`` returns the exit status of what the user saw end, 0 before that.
@@ -106,6 +108,17 @@ class DashboardApp(FrugalApp[int]):
         self._asked.ask(command, self.state)
         if isinstance(self.screen, RunScreen):
             self.screen.show_asked(self._asked.layers)
+        if len(self._asked) == 1:
+            self.set_timer(_LISTENING_SECONDS, self._listen)
+
+    def _listen(self) -> None:
+        """Show the answer to what the user asked for as soon as it is there, without waiting for the next frame."""
+        waiting = len(self._asked)
+        self._take_in()
+        if len(self._asked) < waiting:
+            self._show()
+        if len(self._asked):
+            self.set_timer(_LISTENING_SECONDS, self._listen)
 
     def _opened(self, name: str) -> RunScreen:
         screen = open_screen(name, self.state, self.look, self._session.run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fxtui.run import commands as cmd
+from fxtui.run.events import Prediction
 from fxtui.run.state import RunState
 
 # Seconds between two evaluations asked for while training goes on, and after which an answer is given up.
@@ -21,7 +22,8 @@ class Questions:
         self._between = between
         self._evaluation_asked = float("-inf")
         self._evaluation_epoch = -1
-        self._asked: tuple[int, int] | None = None
+        self._asked: tuple[int, int, bool] | None = None
+        self._known: Prediction | None = None
         self._asked_at = float("-inf")
 
     def next_evaluation(self, state: RunState) -> cmd.Evaluate | None:
@@ -37,17 +39,20 @@ class Questions:
             return cmd.Evaluate(limit=_IMAGES)
         return None
 
-    def next_image(self, state: RunState, number: int) -> cmd.Predict | None:
-        """The trace of a validation image, once for each evaluation: it must not grow older than the list beside it.
+    def next_image(self, state: RunState, number: int, epoch: int) -> cmd.Predict | None:
+        """The trace of a validation image, once for each epoch that it is to be of, and once more after the end.
 
-        None while the answer to the last question is awaited.
+        None while the answer to the last question is awaited; a question that stays without one is asked again.
         """
         now = self._clock()
-        key = (number, state.evaluation.epoch if state.evaluation else 0)
-        if key == self._asked or now - self._asked_at < self._between:
-            return None
-        seen = self._asked and state.predictions.get(f"val #{self._asked[0]}")
-        if self._asked and not seen and now - self._asked_at < _PATIENCE_SECONDS:
-            return None
+        key = (number, epoch, state.ended)
+        since = now - self._asked_at
+        if self._asked is not None:
+            answered = state.predictions.get(f"val #{self._asked[0]}") is not self._known
+            if since < (self._between if answered else _PATIENCE_SECONDS) and key[2] == self._asked[2]:
+                return None
+            if answered and key == self._asked:
+                return None
         self._asked, self._asked_at = key, now
+        self._known = state.predictions.get(f"val #{number}")
         return cmd.Predict(images=(number,))

@@ -91,6 +91,24 @@ def test_stuck_with_everything_training_says_stop() -> None:
     assert "every layer trains: stop (s)" in advice.text
 
 
+def test_what_was_tried_and_taken_back_is_not_advised_again() -> None:
+    again = ev.FreezeChanged(
+        before=("layer4",),
+        after=(),
+        origin="undo",
+        text="layer4 frozen again, its optimizer state is gone",
+        epoch=4,
+        step=75,
+        rows=layers().rows,
+        trainable_parameters=5130,
+    )
+    state = state_of(*epochs(0.8, 0.8), *unfrozen_after(2), epoch(3, 0.8), again, *[epoch(n, 0.8) for n in range(4, 9)])
+    advice = advise(state)
+    assert advice is not None
+    assert advice.key == "s"
+    assert advice.text.endswith("layer4 was tried: stop (s), or lower the learning rate (l)")
+
+
 def test_stuck_where_no_more_can_be_gained_says_stop_not_unfreeze() -> None:
     advice = advise(state_of(*epochs(0.9, 0.99, 0.99, 0.99, 0.99)))
     assert advice is not None

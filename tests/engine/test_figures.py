@@ -25,9 +25,11 @@ FALLING = [Figures(2.0 - 0.2 * i, 2.0 - 0.1 * i, 0.5 + 0.05 * i) for i in range(
     [
         ([], Figures(2.0, 2.0, 0.1), "first epoch"),
         (FALLING, Figures(1.2, 1.6, 0.7), "best +5.0"),
-        (FALLING, Figures(1.2, 1.6, 0.6), "falling, val -5.0"),
-        (FALLING, Figures(1.6, 1.6, 0.55), "rising, val -10.0"),
+        (FALLING, Figures(1.2, 1.6, 0.6), "val -5.0"),
+        (FALLING, Figures(1.6, 1.6, 0.55), "val -10.0, loss up"),
         ([Figures(1.0, 1.0, 0.9)] * 3, Figures(0.9, 1.0, 0.9), "flat 3 epochs"),
+        # What moves within the noise neither ends the count nor makes it jump.
+        ([Figures(1.0, 1.0, 0.9 - 0.01 * (i % 3)) for i in range(6)], Figures(0.9, 1.0, 0.88), "flat 6 epochs"),
         ([Figures(1 - 0.1 * i, 1 + 0.1 * i, 0.9) for i in range(4)], Figures(0.5, 1.5, 0.89), "overfits 4 epochs"),
     ],
 )

@@ -102,6 +102,20 @@ async def test_what_was_asked_is_marked_at_once_until_the_engine_answers(key: st
         assert mark() == ("○" if refused else "●")
 
 
+async def test_an_answer_is_shown_before_the_next_frame() -> None:
+    app, session = made(beginning())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(app, pilot)
+        # Frames are far between, as on a slow line.
+        app.frame = lambda: True  # type: ignore[method-assign]
+        await pilot.press("space")
+        session.say(thaw())
+        session.say(ev.CommandDone(command="set_trainable", text="features.8 trains"))
+        while "◌" in text_of(app, "layers"):
+            await pilot.pause(0.02)
+        assert "425k of 3.38M" in text_of(app, "layers")
+
+
 async def test_pressed_twice_asks_there_and_back() -> None:
     app, session = made(beginning())
     async with app.run_test(size=(120, 40)) as pilot:
@@ -140,6 +154,16 @@ async def test_epochs_and_figures_are_shown() -> None:
         assert "best 96.2% epoch 9" in text_of(app, "header")
         assert "1000×1280" in text_of(app, "header")
         assert "features.8" in text_of(app, "loss")
+
+
+@pytest.mark.parametrize("width", [60, 76, 80, 98, 100, 108, 120, 200])
+async def test_the_best_is_always_in_the_header_and_more_where_there_is_room(width: int) -> None:
+    app, _ = made(midway())
+    async with app.run_test(size=(width, 30)) as pilot:
+        await settle(app, pilot)
+        line = text_of(app, "header").splitlines()[1]
+        assert "best 96.2%" in line or width < 76
+        assert "run 1m 10s" in line or width < 120
 
 
 async def test_before_the_first_epoch_the_plots_say_when() -> None:

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from fxtui.run.catalogue import Catalogue, RunEntry
 from fxtui.tui.glyphs import to_ascii
 from fxtui.tui.lines import Line, width_of
-from fxtui.tui.views.runs import curve_in_a_line, difference_lines, done_lines, noise_note, run_lines
+from fxtui.tui.views.runs import curve_in_a_line, difference_lines, done_lines, labels_of, noise_note, run_lines
 from tests.tui.runs import some_runs
 
 WIDE_NAME = "20260101-0101-犬猫データ集合の学習実験その一二三四五六"
@@ -70,6 +70,20 @@ def test_a_curve_in_one_line_goes_from_the_lowest_to_the_highest() -> None:
     assert curve_in_a_line([0.5], 8) == "▄"
     assert curve_in_a_line([0.0, 0.5, 1.0], 8) == "▁▄█"
     assert len(curve_in_a_line([at / 100 for at in range(100)], 16)) == 16
+
+
+def test_runs_of_one_name_are_told_apart_by_day_and_minute(tmp_path: Path) -> None:
+    def entry(name: str) -> RunEntry:
+        return RunEntry(name, tmp_path / name, "finished")
+
+    runs = [
+        entry("20261125-1935-digits-demo"),
+        entry("20261125-1935-digits-demo-2"),
+        entry("20261124-0910-digits-demo"),
+    ]
+    assert list(labels_of(runs).values()) == ["1125-1935-digits-demo", "digits-demo-2", "1124-0910-digits-demo"]
+    shown = "\n".join(text(line) for line in run_lines(runs, [], "", 120, 9, 0, 0, False))
+    assert all(label in shown for label in labels_of(runs).values())
 
 
 def test_runs_within_the_noise_are_named_and_others_are_not(tmp_path: Path) -> None:

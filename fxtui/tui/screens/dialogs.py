@@ -8,6 +8,7 @@ from rich.markup import escape
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -126,13 +127,14 @@ class HelpDialog(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """A line for each key."""
-        lines = [f"[b $primary]{escape(action.shown):>6}[/]  {action.text}" for action in actions_on(self._screen_name)]
-        lines += [f"[b $primary]{escape(key):>6}[/]  {text}" for key, text in self._hints]
-        lines += ["[b $primary]   1-7[/]  the screens", "[b $primary]    ^p[/]  command palette"]
-        with Vertical(classes="dialog"):
+        keys = [(action.shown, action.text) for action in actions_on(self._screen_name)]
+        keys += [*self._hints, ("1-7", "the screens"), ("^p", "command palette")]
+        with Vertical(classes="dialog wide"):
             yield Static(f"Keys on {SCREENS[self._screen_name]}", classes="heading")
             with VerticalScroll():
-                yield Static("\n".join(lines))
+                # No markup: a bracket is a key here.
+                lines = [Content.styled(f"{key:>6}", "b $primary") + Content(f"  {text}") for key, text in keys]
+                yield Static(Content("\n").join(lines))
 
     def action_close(self) -> None:
         """Back to the dashboard."""

@@ -77,8 +77,8 @@ class MainScreen(TreeScreen, PlotKeys):
         """Keep the worst image of the last evaluation in sight, where there is room for it."""
         if not self.query_one(PredictionPanel).display or state.evaluation is None or not state.evaluation.images:
             return
-        worst = chosen_images(state.evaluation, errors_first=True, pair=None)[0]
-        if (question := self._questions.next_image(state, worst.image)) is not None:
+        worst = chosen_images(state.evaluation, errors_first=False, pair=None)[0]
+        if (question := self._questions.next_image(state, worst.image, len(state.epochs))) is not None:
             self.post_message(CommandWanted(question))
 
 

@@ -318,7 +318,7 @@ class NewRunScreen(LineScreen[Path | None]):
             faults.setdefault(named, self._refusal)
         for key, line in self._notes.items():
             line.show([(view.note(key, faults.get(key, ""), self._config, self._preview),)])
-            self._fields[key].offers = view.choices(key, self._last, self._names, self._sources)
+            self._fields[key].offer(view.choices(key, self._last, self._names, self._sources))
         self._show_panel()
         path = free_path(self._config, self._folder) if self._config is not None else None
         text = self._said or (f"f5 writes {path} and starts it" if path else "")

@@ -65,7 +65,11 @@ class PredictScreen(RunScreen):
         if image != self._trace.image:
             self._trace.image = image
             self._trace.redraw()
-        if picked and not self._file and (question := self._questions.next_image(state, picked.image)) is not None:
+        if picked is None or self._file:
+            return
+        # It must not grow older than the list beside it.
+        epoch = state.evaluation.epoch if state.evaluation else 0
+        if (question := self._questions.next_image(state, picked.image, epoch)) is not None:
             self.post_message(CommandWanted(question))
 
     def on_image_list_moved(self, _message: ImageList.Moved) -> None:
@@ -87,7 +91,7 @@ class PredictScreen(RunScreen):
         self._take_pair(None)
 
     def do_order_images(self) -> None:
-        """Errors first, or the greatest loss first."""
+        """The greatest loss first, or the errors, the most certain first."""
         self._list.errors_first = not self._list.errors_first
         self.refresh_state()
 

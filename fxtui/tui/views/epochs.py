@@ -11,7 +11,7 @@ from fxtui.tui.lines import Line, Piece, fit, title
 def epoch_lines(state: RunState, width: int, height: int, focused: bool = False) -> list[Line]:
     """The epoch table, newest first, the running one on top."""
     wide = width >= 60
-    head = f"{'epoch':>5} {'loss':>9} {'val loss':>9} {'accuracy':>9} {'val acc':>8} {'s':>7}  observation"
+    head = f"{'epoch':>5} {'loss':>7} {'val loss':>8} {'accuracy':>8} {'val acc':>7} {'s':>6}  observation"
     narrow = f"{'ep':>3} {'loss':>7} {'val':>7} {'acc':>6} {'val acc':>7}"
     rows: list[Line] = [title("Epochs", (), (("newest first", "muted"),) if wide else (), width, focused)]
     rows.append(fit(((head if wide else narrow, "muted"),), width))
@@ -40,7 +40,7 @@ def _epoch_cells(
     epoch: int, loss: float | None, val_loss: float | None, accuracy: float | None, val: float | None,
     seconds: float | None, wide: bool,
 ) -> list[Piece]:  # fmt: skip
-    a, b, c, d, e = (5, 10, 10, 10, 9) if wide else (3, 8, 8, 7, 8)
+    a, b, c, d, e = (5, 8, 9, 9, 8) if wide else (3, 8, 8, 7, 8)
     cells: list[Piece] = [
         (f"{epoch:>{a}}", "muted"),
         (f"{formats.loss(loss):>{b}}", "train"),
@@ -50,7 +50,7 @@ def _epoch_cells(
     ]
     if wide:
         text = formats.NONE if seconds is None else f"{seconds:.2f}" if seconds < 100 else f"{seconds:.0f}"
-        cells.append((f"{text:>8}", ""))
+        cells.append((f"{text:>7}", ""))
     return cells
 
 
@@ -59,7 +59,7 @@ def _observation(text: str, best: bool, change: str, wide: bool) -> list[Piece]:
         return [("  ◆ " if wide else " ◆", "accent"), (f"{change} {text}"[:28] if wide else "", "")]
     if best:
         return [("  ★ " if wide else " ★", "val"), (text if wide else "", "strong")]
-    worth = text.startswith(("flat", "overfits", "rising"))
+    worth = text.startswith(("flat", "overfits")) or text.endswith("loss up")
     return [
         ("  ▸ " if worth and wide else " ▸" if worth else "    ", "warn"),
         (text if wide else "", "warn" if worth else "muted"),

@@ -46,14 +46,14 @@ def header_lines(
 
 
 def _use(device: str, machine: MachineSample | None) -> str | None:
-    """How busy the device of the run is, such as `` 38%``; None: not known."""
+    """How busy the device of the run is, such as ``  38%``; None: not known."""
     if machine is None or not device:
         return None
     use: float | None = machine.cpu
     if device.startswith("cuda"):
         number = int(device.partition(":")[2] or 0)
         use = machine.gpus[number].use if number < len(machine.gpus) else None
-    return None if use is None else f"{use:4.0%}"
+    return None if use is None else f"{use:5.0%}"
 
 
 def _top_line(state: RunState, screen: str, use: str | None, width: int) -> Line:
@@ -70,12 +70,12 @@ def _top_line(state: RunState, screen: str, use: str | None, width: int) -> Line
     if model:
         where += [("  " + model.backbone, "muted"), ("  " + model.device, "muted")]
         where += [(use, "")] if use else []
-    room = width - width_of(tuple(tabs)) - 2
+    room = width - width_of(tuple(tabs)) - 1
     while len(where) > 1 and width_of(tuple(where)) > room:
         where.pop()
     if len(where) == 1:
         where = [(cut(where[0][0], max(0, room)), "strong")]
-    return spread(tuple(tabs), (*where, (" ", "")), width)
+    return spread(tuple(tabs), tuple(where), width)
 
 
 def screen_at(width: int, x: int) -> str | None:
@@ -130,15 +130,20 @@ def _status_line(state: RunState, width: int, now: float) -> Line:
             (" s/epoch" if pace < 59.9 else "/epoch", "muted"),
         ]
     elapsed = state.elapsed if state.ended or not state.started else max(0.0, now - state.started)
-    right: list[Piece] = []
-    if wide and state.started:
-        right += [("run ", "muted"), (formats.duration(round(elapsed) if elapsed >= 10 else elapsed), ""), ("   ", "")]
-    if (rest := state.seconds_left) is not None and rest > 0:
-        right += [("left ", "muted"), (f"≈{formats.duration(rest)}", ""), ("   ", "")]
+    # From the right the most telling first; what there is no room for is left out.
+    facts: list[Line] = []
     if state.best:
         at = f" epoch {state.best.epoch}" if wide else f" @{state.best.epoch}"
-        right += [("best ", "muted"), (formats.accuracy(state.best.val_accuracy), "val"), (at, "muted")]
-    return spread(tuple(left), (*right, (" ", "")), width)
+        facts.append((("best ", "muted"), (formats.accuracy(state.best.val_accuracy), "val"), (at, "muted")))
+    if (rest := state.seconds_left) is not None and rest > 0:
+        facts.append((("left ", "muted"), (f"≈{formats.roughly(rest)}", "")))
+    if wide and state.started:
+        facts.append((("run ", "muted"), (formats.whole_seconds(elapsed), "")))
+    right: Line = ((" ", ""),)
+    for fact in facts:
+        if width_of(tuple(left)) + width_of(fact) + width_of(right) + 4 <= width:
+            right = (*fact, *((("   ", ""), *right) if len(right) > 1 else right))
+    return spread(tuple(left), right, width)
 
 
 def _pipeline_lines(state: RunState, use: str | None, width: int) -> list[Line]:
@@ -156,7 +161,7 @@ def _pipeline_lines(state: RunState, use: str | None, width: int) -> list[Line]:
             pieces += [mark, (f" {'same' if same else text}{word}", ""), (" → ", "muted")]
             shown = text
         device = "gpu" if state.model and state.model.device.startswith("cuda") else "cpu"
-        busy = ((device, "muted"), (f"{use} ", "")) if use else ()
+        busy = ((f"{device} ", "muted"), (f"{use.strip()} ", "")) if use else ()
         return [spread(tuple(pieces[:-1]), busy, width)]
     # The last has no arrow behind it and needs less.
     column = (width - 18) // 4
@@ -172,7 +177,10 @@ def _pipeline_lines(state: RunState, use: str | None, width: int) -> list[Line]:
             (f" {shown:<{room}} ", "muted" if reached == "waiting" else "strong"),
             (arrow, "muted"),
         ]
-        shapes.append((f"  {_stage_shape(state, stage)}{_stage_figure(state, stage)}".ljust(column)[:column], "muted"))
+        shape, figure = _stage_shape(state, stage), _stage_figure(state, stage)
+        text = f"  {shape}{figure}"
+        # Half a figure would be another one.
+        shapes.append((f"{text if len(text) < column else f'  {shape}':<{column}}"[:column], "muted"))
     return [fit(tuple(names), width), fit(tuple(shapes), width)]
 
 

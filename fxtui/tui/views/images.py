@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from fxtui import formats
 from fxtui.run.events import ClassScore, Evaluation, ImageResult, Prediction
+from fxtui.tui.columns import cut
 from fxtui.tui.lines import Line, Piece, bar, fit, spark, title, width_of
 from fxtui.tui.picture import picture_lines
 
@@ -68,7 +69,9 @@ def trace_lines(seen: Prediction, names: Sequence[str], width: int, height: int,
 
 def prediction_lines(seen: Prediction, names: Sequence[str], width: int, height: int, *, plain: bool) -> list[Line]:
     """The same in a small panel: picture, shapes, the highest probabilities, verdict."""
-    about = f"loss {formats.loss(seen.loss)}" if seen.loss is not None else f"epoch {seen.epoch}"
+    about = f"epoch {seen.epoch}"
+    if seen.loss is not None:
+        about += f"  loss {formats.loss(seen.loss)}"
     heading = title("Prediction", ((seen.image, "muted"),), ((about, "muted"),), width)
     side = min(16, (height - 1) * 2, width // 2)
     picture = picture_lines(seen.thumbnail, side, max(1, side // 2), plain=plain)
@@ -103,27 +106,31 @@ def _steps(seen: Prediction, names: Sequence[str], width: int) -> list[Line]:
     apart = f", top two {top.logit - seen.scores[1].logit:.2f} apart" if len(seen.scores) > 1 else ""
     arrow: Line = (("↓", "muted"),)
     weights = "live weights" if seen.source == "live" else f"{seen.source} checkpoint"
-    pixels = f"min {seen.pixel_min:.2f}  max {seen.pixel_max:.2f}  mean {seen.pixel_mean:.2f}"
-    positive = f"{len(seen.feature_bins)} bins of {seen.features:,}, {seen.features_positive:.0%} above zero"
-    logits = f"logits {seen.logit_min:+.2f} to {seen.logit_max:+.2f}{apart}"
-    entropy = f"entropy {seen.entropy:.2f} of {math.log(seen.classes):.2f}"
-    certain = f"{_name(names, top.label)} at {top.probability:.1%}, {entropy}"
+    low_high = f"{seen.pixel_min:.2f} to {seen.pixel_max:.2f}"
+    pixels = (f"min {seen.pixel_min:.2f}  max {seen.pixel_max:.2f}  mean {seen.pixel_mean:.2f}", low_high)
+    above = f"{seen.features_positive:.0%} above zero"
+    positive = (f"{len(seen.feature_bins)} bins of {seen.features:,}, {above}", above)
+    span = f"{seen.logit_min:+.2f} to {seen.logit_max:+.2f}"
+    logits = (f"logits {span}{apart}", f"logits {span}", span)
+    sure = f"{_name(names, top.label)} at {top.probability:.1%}"
+    certain = (f"{sure}, entropy {seen.entropy:.2f} of {math.log(seen.classes):.2f}", sure)
+    of = (f"{weights}, epoch {seen.epoch}, step {seen.step}", f"{weights}, epoch {seen.epoch}", f"epoch {seen.epoch}")
     lines: list[Line] = [
         _pair("Input Image", formats.shape(seen.input_shape), width),
-        ((pixels, "muted"),),
+        _told(width, *pixels),
         arrow,
         _pair("Feature Extractor", f"{seen.features:,}", width),
         ((_profile(seen.feature_bins)[:width], "train"),),
-        ((positive, "muted"),),
+        _told(width, *positive),
         arrow,
         _pair("Linear Layer", f"{seen.classes:,}", width),
-        ((logits, "muted"),),
+        _told(width, *logits),
         arrow,
         _pair("Softmax", f"{seen.classes:,}", width),
-        ((certain, "muted"),),
+        _told(width, *certain),
         (("", ""),),
         _pair("loss", formats.loss(seen.loss), width),
-        ((f"{weights}, epoch {seen.epoch}, step {seen.step}", "muted"),),
+        _told(width, *of),
     ]
     return lines
 
@@ -173,7 +180,13 @@ def _bar_line(score: ClassScore, names: Sequence[str], width: int) -> Line:
 
 
 def _pair(label: str, figure: str, width: int) -> Line:
+    label = cut(label, max(1, width - len(figure) - 1))
     return (label, "strong"), (figure.rjust(max(1, width - len(label))), "")
+
+
+def _told(width: int, *texts: str) -> Line:
+    """The first of these that there is room for, else the last."""
+    return ((next((text for text in texts if len(text) <= width), texts[-1]), "muted"),)
 
 
 def _profile(values: Sequence[float]) -> str:

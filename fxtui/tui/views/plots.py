@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import sqrt
 
 from fxtui import formats
+from fxtui.advice.rules import standard_error
 from fxtui.run.state import RunState
 from fxtui.tui.curves import PlotSettings, Reading, What, shown_by
 from fxtui.tui.lines import Line, title, width_of
@@ -33,7 +33,7 @@ def accuracy_title(state: RunState, width: int, settings: PlotSettings, focused:
     legend = _legend("accuracy", train, last.val_accuracy if last else None, width)
     if last is None or state.data is None:
         return _headed("Accuracy", legend, _ways(state, settings, []), width, focused)
-    error = sqrt(max(0.0, last.val_accuracy * (1 - last.val_accuracy)) / max(state.data.val, 1)) * 100
+    error = standard_error(last.val_accuracy, state.data.val) * 100
     noise = f"noise {error:.1f}"
     return _headed("Accuracy", legend, [f"{noise} (n={state.data.val})", noise], width, focused)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from fxtui import formats
 from fxtui.advice.rules import standard_error
@@ -24,7 +26,7 @@ _COLUMNS: tuple[Column[RunEntry], ...] = (
     Column("backbone", 18, 6, lambda run: run.backbone or formats.NONE, left=True),
     Column("trains", 20, 5, lambda run: run.trains or formats.NONE, left=True),
     Column("lr", 7, 4, lambda run: formats.lr(run.lr)),
-    Column("epochs", 7, 2, lambda run: _progress(run)),
+    Column("epochs", 8, 2, lambda run: _progress(run)),
     Column("best val", 8, 0, lambda run: formats.accuracy(run.best.val_accuracy if run.best else None)),
     Column("val loss", 8, 7, lambda run: formats.loss(run.best.val_loss if run.best else None)),
     Column("s/ep", 6, 6, lambda run: _pace(run.seconds_per_epoch)),
@@ -44,6 +46,12 @@ def curve_in_a_line(values: Sequence[float], width: int) -> str:
     return spark(0.45 if high == low else (value - low) / (high - low) for value in shown)
 
 
+def labels_of(runs: Sequence[RunEntry]) -> dict[Path, str]:
+    """The runs' names without their time, but for those that another one has, too: these keep day and minute."""
+    often = Counter(run.short_name for run in runs)
+    return {run.path: run.short_name if often[run.short_name] == 1 else run.name[4:] for run in runs}
+
+
 def run_lines(
     runs: Sequence[RunEntry],
     marked: Sequence[str],
@@ -56,6 +64,7 @@ def run_lines(
 ) -> list[Line]:
     """The heading, the column names, and the runs from number ``first`` on."""
     note = f"{formats.plural(len(runs), 'run')}, {len(marked)} marked"
+    labels = labels_of(runs)
     lines = [title("Runs", ((note, "muted"),), ((order, "muted"),), width, focused)]
     columns = fitting(_COLUMNS, width - _MARK - _LEAST_NAME, _GAP)
     name = min(_MOST_NAME, width - _MARK - sum(c.width + _GAP for c in columns))
@@ -69,7 +78,7 @@ def run_lines(
                 (f" {number} ", "accent"),
                 RUN_MARKS[run.status],
                 (" ", ""),
-                (left(run.short_name, name), "strong" if run.status == "running" else ""),
+                (left(labels[run.path], name), "strong" if run.status == "running" else ""),
                 (cells, ""),
             ),
             width,
@@ -91,7 +100,7 @@ def difference_lines(runs: Sequence[RunEntry], width: int, height: int) -> list[
         return fit(((left(cut(name, label - 1), label), "muted"), (text, role)), width)
 
     lines.append(row("", [f"▪{number}" for number in range(1, len(runs) + 1)], "accent"))
-    lines.append(row("run", [run.short_name for run in runs]))
+    lines.append(row("run", list(labels_of(runs).values())))
     lines.append(row("trains at the end", [run.trains or formats.NONE for run in runs]))
     lines.append(
         row("best val", [formats.accuracy(run.best.val_accuracy if run.best else None) for run in runs], "val")
@@ -143,8 +152,9 @@ def done_lines(run: RunEntry | None, width: int, height: int) -> list[Line]:
         lines.append(deed(epoch, text, before.val_accuracy if before else None))
     if run.epochs:
         last = run.epochs[-1]
-        best = f"{run.status}, best at epoch {run.best.epoch}" if run.best else run.status
-        lines.append(deed(last.epoch, best, last.val_accuracy))
+        lines.append(deed(last.epoch, run.status, last.val_accuracy))
+        if run.best:
+            lines.append(deed(run.best.epoch, "best", run.best.val_accuracy))
     return lines[:height]
 
 
@@ -153,7 +163,9 @@ def _clock(started: float) -> str:
 
 
 def _pace(seconds: float | None) -> str:
-    return formats.NONE if seconds is None else f"{seconds:.1f}" if seconds < 9999 else f"{seconds:.0f}"
+    if seconds is None:
+        return formats.NONE
+    return f"{seconds:.{2 if seconds < 9.995 else 1 if seconds < 999.95 else 0}f}"
 
 
 def _progress(run: RunEntry) -> str:

@@ -63,11 +63,19 @@ class TextField(Vertical):
         self.offers: tuple[str, ...] = ()
         self._has_list = has_list
         self._known = text
+        self._sought = ""
         self._text = _Text(text, compact=True)
         self._text.cursor_blink = False
         self._arrow = LineView(ascii_only=ascii_only)
         self._list = OptionList(compact=True, markup=False)
         self._list.can_focus = False
+
+    def offer(self, offers: tuple[str, ...]) -> None:
+        """What the list holds from now on; one that is open shows it."""
+        if offers != self.offers:
+            self.offers = offers
+            if self.is_open:
+                self._open(self._sought)
 
     @property
     def text(self) -> str:
@@ -164,6 +172,7 @@ class TextField(Vertical):
             self.post_message(self.Opened())
 
     def _open(self, typed: str) -> None:
+        self._sought = typed
         words = typed.lower().split()
         fitting = [offer for offer in self.offers if all(word in offer.lower() for word in words)]
         fitting.sort(key=lambda offer: not offer.lower().startswith(typed.lower()))

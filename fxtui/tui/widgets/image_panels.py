@@ -18,7 +18,7 @@ class ImageList(CursorList[ImageResult]):
 
     def __init__(self, *, id: str, ascii_only: bool) -> None:
         super().__init__(id=id, ascii_only=ascii_only)
-        self.errors_first = True
+        self.errors_first = False
         self.pair: tuple[int, int] | None = None
 
     def key_of(self, entry: ImageResult) -> int:
@@ -30,7 +30,7 @@ class ImageList(CursorList[ImageResult]):
         self.entries = chosen_images(state.evaluation, self.errors_first, self.pair)
         names = state.data.classes if state.data else ()
         width, height = self.size
-        order = "errors first" if self.errors_first else "greatest loss first"
+        order = "surest errors first" if self.errors_first else "worst first"
         if self.pair:
             true, predicted = (names[n] if n < len(names) else str(n) for n in self.pair)
             order = f"{true} taken for {predicted}"
@@ -57,7 +57,8 @@ class TracePanel(Panel):
         names = state.data.classes if state.data else ()
         seen = state.predictions.get(self.image)
         if seen is None:
-            text = f"{self.image}: asked for" if self.image else "no image yet: they come after the first epoch"
+            text = "none" if state.epochs else "no image yet: they come after the first epoch"
+            text = f"{self.image}: asked for" if self.image else text
             self.show([title("Trace", (), (), width), fit(((text, "muted"),), width)])
             return
         self.show(trace_lines(seen, names, width, height, plain=self._plain))

@@ -113,6 +113,9 @@ class DashboardApp(FrugalApp[int]):
 
     def _listen(self) -> None:
         """Show the answer to what the user asked for as soon as it is there, without waiting for the next frame."""
+        # While the app closes, its screens are gone before its timers.
+        if not self.screen_stack:
+            return
         waiting = len(self._asked)
         self._take_in()
         if len(self._asked) < waiting:
@@ -126,12 +129,18 @@ class DashboardApp(FrugalApp[int]):
         screen._css_update_count = self._css_update_count
         return screen
 
-    def action_open(self, name: str) -> None:
-        """Open a screen by its name."""
-        self.switch_mode(name)
-        if isinstance(self.screen, RunScreen):
-            self.screen.overlay(self._overlay)
-        self.call_after_refresh(self.drain)
+    async def action_open(self, name: str) -> None:
+        """Open a screen by its name; the first thing seen of it is the present state."""
+        with self.batch_update():
+            await self.switch_mode(name)
+            if isinstance(self.screen, RunScreen):
+                self.screen.overlay(self._overlay)
+            self.drain()
+
+    def delay_update(self, delay: float = 0.05) -> None:
+        """Textual paints nothing for so long while screens change; one that is opened in a batch needs no such wait."""
+        if not self._batch_count:
+            super().delay_update(delay)
 
     def action_act(self, name: str) -> None:
         """Do an action of the registry, or say why it cannot be done now."""
@@ -166,9 +175,9 @@ class DashboardApp(FrugalApp[int]):
         """A screen wants something of the engine."""
         self._send(message.command)
 
-    def on_images_wanted(self, message: ImagesWanted) -> None:
+    async def on_images_wanted(self, message: ImagesWanted) -> None:
         """A screen wants certain validation images shown."""
-        self.action_open("predict")
+        await self.action_open("predict")
         if isinstance(self.screen, RunScreen):
             self.screen.pick_pair((message.true, message.predicted))
 

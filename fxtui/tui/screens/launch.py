@@ -52,7 +52,6 @@ class LaunchScreen(LineScreen[None]):
         self._clock = clock
         self._found: Nearby | None = None
         self._rows: list[view.Row] = []
-        self._fault = ""
         self._header = LineView(id="launch-header", ascii_only=ascii_only)
         self._list = ChoiceList(id="choices", ascii_only=ascii_only)
         self._details = LineView(id="details", ascii_only=ascii_only)
@@ -100,14 +99,8 @@ class LaunchScreen(LineScreen[None]):
         self._found = await asyncio.to_thread(self._look)
         self._fill()
 
-    def say(self, fault: str) -> None:
-        """What is wrong with the entry that was chosen; gone once the cursor moves."""
-        self._fault = fault
-        self._show_entry()
-
     def on_choice_list_moved(self) -> None:
         """Another entry."""
-        self._fault = ""
         self._show_entry()
 
     def on_choice_list_chosen(self) -> None:
@@ -153,9 +146,8 @@ class LaunchScreen(LineScreen[None]):
         entry, width = self.entry, self.size.width
         if self._details.size.width:
             self._details.show(view.details(entry, self._details.size.width - _DETAILS_GAP, self._clock()))
-        bad = self._fault or (view.enter_does(entry)[1] if entry is not None and not view.enter_does(entry)[0] else "")
-        text = bad or view.enter_does(entry)[1]
-        self._advice.show([fit(((" ! " if bad else " ▸ ", "warn"), (text, "error" if bad else "")), width)])
+        able, text = view.enter_does(entry)
+        self._advice.show([fit(((" ▸ " if able else " ! ", "warn"), (text, "" if able else "error")), width)])
         self._keys.show([view.key_line(entry, width)])
 
 

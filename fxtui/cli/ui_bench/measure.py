@@ -67,7 +67,7 @@ class UiOptions:
 
     seconds: float = 8.0
     presses: int = 20
-    rounds: int = 5
+    rounds: int = 7
     head_epochs: int = 150
     thawed_epochs: int = 25
 
@@ -146,11 +146,11 @@ def _whole_runs(folder: Path, options: UiOptions, say: Callable[[str], None]) ->
         for number in range(options.rounds):
             # Which goes first changes: what the machine does meanwhile then meets both alike.
             for shown in (False, True) if number % 2 == 0 else (True, False):
-                where = "in the dashboard" if shown else "headless"
-                say(f"round {number + 1} of {options.rounds}: {case.name} {where}")
                 settings = [word for setting in case.settings for word in ("--set", setting)]
                 events = _run(folder / f"{case.name}-{shown}-{number}", settings, shown)
                 times[shown].append(seconds_between(events, case.first, case.last))
+            hidden, seen = (f"{times[shown][-1]:.2f} s" for shown in (False, True))
+            say(f"round {number + 1} of {options.rounds}: {case.name} {hidden} headless, {seen} in the dashboard")
         yield wall_row(f"{case.name}: dashboard open", times[False], times[True], case.limit)
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 FASTEST, FASTEST_ON_SLOW_LINES = 0.25, 1.0
 SLOWEST = 2.0
-# The share of the time that drawing may take from training.
-SHARE = 0.03
-BYTES_PER_SECOND, BYTES_PER_SECOND_ON_SLOW_LINES = 1300.0, 400.0
+# The share of the time that drawing is to take from training, and the most that it may take so that something moves.
+# Where every core computes, all of them wait for the one that draws: training can lose more than drawing takes.
+SHARE, MOST = 0.01, 0.03
+BYTES_PER_SECOND, BYTES_PER_SECOND_ON_SLOW_LINES = 1100.0, 400.0
 # A write that takes this part of the time between two frames leaves the line no rest.
 _WRITES_PER_WAIT = 10.0
 _READING, _READING_ON_SLOW_LINES = 1.0, 5.0
@@ -33,13 +34,15 @@ class FrameClock:
     def wait(self, frame: Frame, training: bool) -> float:
         """Seconds to the next frame.
 
-        At least a quarter of a second, longer where frames are dear: while training, drawing takes at most 3% of the
-        time; the bytes sent are paid off at a fixed rate; a terminal that is slow to accept them gets two seconds.
+        At least a quarter of a second, longer where frames are dear: while training, drawing takes 1% of the time, 3%
+        rather than that nothing moves for more than two seconds; the bytes sent are paid off at a fixed rate; a
+        terminal that is slow to accept them gets two seconds.
         """
         shortest = FASTEST_ON_SLOW_LINES if self.low_bandwidth else FASTEST
         rate = BYTES_PER_SECOND_ON_SLOW_LINES if self.low_bandwidth else BYTES_PER_SECOND
         line = min(SLOWEST, max(frame.latency * _WRITES_PER_WAIT, frame.sent / rate))
-        return max(shortest, line, frame.cost / SHARE if training else 0.0)
+        spared = max(min(SLOWEST, frame.cost / SHARE), frame.cost / MOST) if training else 0.0
+        return max(shortest, line, spared)
 
     def reading(self, now: float, started: float) -> float:
         """The time to show as present: it moves once a second since ``started``, on a slow line every five seconds."""

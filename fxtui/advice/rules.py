@@ -75,7 +75,7 @@ def _waiting(state: RunState) -> Advice | None:
     if state.phase == "paused":
         return Advice(text="paused between two batches: go on (p)", key="p")
     if state.phase == "extracting":
-        width = f"{state.model.features:,} features" if state.model and _only_head(state) else "the result"
+        width = f"{state.model.features:,} features" if state.model and state.only_head_trains else "the result"
         return Advice(text=f"every image runs through the frozen layers once; epochs then read {width} from the cache")
     return None
 
@@ -114,7 +114,7 @@ def _drifts_apart(state: RunState) -> Advice | None:
         return None
     text = f"validation loss rises for {_PATIENCE} epochs, {first.val_loss:.4f} to {last.val_loss:.4f}"
     text += f", while train reaches {last.train_accuracy:.1%}"
-    act = "stop (s)" if _only_head(state) else "stop (s) or freeze all but the head (f)"
+    act = "stop (s)" if state.only_head_trains else "stop (s) or freeze all but the head (f)"
     return Advice(text=f"{text}: {act}", key="s")
 
 
@@ -172,10 +172,6 @@ def _since_change(state: RunState) -> list[EpochEnd]:
     """The epochs that ended after the last change of freezing."""
     changed = max((mark.step for mark in state.marks if mark.kind == "freeze"), default=-1)
     return [epoch for epoch in state.epochs if epoch.step > changed]
-
-
-def _only_head(state: RunState) -> bool:
-    return all(row.trainable == "none" for row in state.layers if row.is_stage and not row.is_head)
 
 
 def _rising(values: list[float]) -> bool:

@@ -113,6 +113,11 @@ class RunState:
         return self.phase in ENDED
 
     @property
+    def only_head_trains(self) -> bool:
+        """Whether all stages but the head are frozen, as far as is known."""
+        return all(row.trainable == "none" for row in self.layers if row.is_stage and not row.is_head)
+
+    @property
     def elapsed(self) -> float:
         """Seconds from the first to the latest event, less those in which the run had ended and not yet gone on."""
         return max(0.0, self.updated - self.started - self._away)

@@ -19,6 +19,7 @@ from fxtui.run.session import Session
 from fxtui.run.state import RunState
 from fxtui.tui.acting import COMMANDS, Asked
 from fxtui.tui.actions import SCREENS, actions_on, find_action
+from fxtui.tui.frames import FROM_ALL, FROM_HEAD, FROM_NOTHING
 from fxtui.tui.frugal import FrugalApp
 from fxtui.tui.glyphs import to_ascii
 from fxtui.tui.look import Look
@@ -74,14 +75,16 @@ class DashboardApp(FrugalApp[int]):
         self.exit_on_signals(0)
         self.call_after_refresh(self._painted)
 
-    def frame(self) -> bool:
+    def frame(self) -> float:
         """Take in what the engine has said, and show it if there is any of it, or if the clock has moved."""
         self._take_in()
         now = self.frame_clock.reading(self._clock(), self.state.started)
         ticks = not self.state.ended or (isinstance(self.screen, RunScreen) and self.screen.LIVE)
         if self._unseen or (ticks and now != self._shown_at):
             self._show()
-        return not self.state.ended and self.state.phase != "paused"
+        if self.state.ended or self.state.phase == "paused":
+            return FROM_NOTHING
+        return FROM_ALL if self.state.phase == "extracting" or not self.state.only_head_trains else FROM_HEAD
 
     def drain(self) -> None:
         """Take in what the engine has said since the last time, and show the state as it is."""

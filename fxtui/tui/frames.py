@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 FASTEST, FASTEST_ON_SLOW_LINES = 0.25, 1.0
 SLOWEST = 2.0
-# The share of the time that drawing is to take from training, and the most that it may take so that something moves.
-# Where every core computes, all of them wait for the one that draws: training can lose more than drawing takes.
-SHARE, MOST = 0.01, 0.03
+# The share of the time that drawing may take, by what it takes it from. Where every core computes, all of them wait for
+# the one that draws, so that training loses more than that; a head alone trains in moments, and there is more to see.
+FROM_ALL, FROM_HEAD, FROM_NOTHING = 0.006, 0.03, 1.0
+# The most that it may take from any training so that something moves.
+_MOST = 0.03
 BYTES_PER_SECOND, BYTES_PER_SECOND_ON_SLOW_LINES = 1100.0, 400.0
 # A write that takes this part of the time between two frames leaves the line no rest.
 _WRITES_PER_WAIT = 10.0
@@ -31,17 +33,17 @@ class FrameClock:
 
     low_bandwidth: bool = False
 
-    def wait(self, frame: Frame, training: bool) -> float:
-        """Seconds to the next frame.
+    def wait(self, frame: Frame, share: float) -> float:
+        """Seconds to the next frame, where drawing may take this share of the time.
 
-        At least a quarter of a second, longer where frames are dear: while training, drawing takes 1% of the time, 3%
-        rather than that nothing moves for more than two seconds; the bytes sent are paid off at a fixed rate; a
-        terminal that is slow to accept them gets two seconds.
+        At least a quarter of a second, longer where frames are dear: up to two seconds for the share, longer only where
+        drawing would take 3% from training; the bytes sent are paid off at a fixed rate; a terminal that is slow to
+        accept them gets two seconds.
         """
         shortest = FASTEST_ON_SLOW_LINES if self.low_bandwidth else FASTEST
         rate = BYTES_PER_SECOND_ON_SLOW_LINES if self.low_bandwidth else BYTES_PER_SECOND
         line = min(SLOWEST, max(frame.latency * _WRITES_PER_WAIT, frame.sent / rate))
-        spared = max(min(SLOWEST, frame.cost / SHARE), frame.cost / MOST) if training else 0.0
+        spared = max(min(SLOWEST, frame.cost / share), frame.cost / max(share, _MOST))
         return max(shortest, line, spared)
 
     def reading(self, now: float, started: float) -> float:

@@ -19,7 +19,7 @@ from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 from textual.widgets import Input
 
-from fxtui.tui.frames import Frame, FrameClock
+from fxtui.tui.frames import FROM_NOTHING, Frame, FrameClock
 from fxtui.tui.look import Look
 from fxtui.tui.machine import Meters
 from fxtui.tui.painter import Painted, Painter
@@ -97,9 +97,9 @@ class FrugalApp(App[ReturnType]):
             self.machine.close()
         self._next_frame()
 
-    def frame(self) -> bool:
-        """Draw a frame; returns whether training goes on meanwhile, so that drawing takes something from it."""
-        return False
+    def frame(self) -> float:
+        """Draw a frame; returns the share of the time that drawing may take."""
+        return FROM_NOTHING
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """Text fields do not blink: at rest nothing is sent."""
@@ -118,10 +118,10 @@ class FrugalApp(App[ReturnType]):
         # which the trainer held the interpreter, and drawing would slow down the more, the less it costs.
         start = time.thread_time()
         sent = self.traffic.total
-        training = self.frame()
+        share = self.frame()
         due = Frame(self.last_frame.cost, sent - self._sent_before, self.traffic.latency or 0.0)
         self._sent_before = sent
-        self.frame_wait = self.frame_clock.wait(due, training)
+        self.frame_wait = self.frame_clock.wait(due, share)
         self.last_frame = due
         self.set_timer(self.frame_wait, self._next_frame)
         # Painting follows in the screen's own time; its cost is known for the frame after.

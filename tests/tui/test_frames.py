@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fxtui.tui.frames import Frame, FrameClock
+from fxtui.tui.frames import FROM_ALL, FROM_HEAD, FROM_NOTHING, Frame, FrameClock
 
 COSTS = st.floats(0, 1)
 SENT = st.integers(0, 100_000)
@@ -14,39 +14,40 @@ LATENCIES = st.floats(0, 5)
 
 
 @pytest.mark.parametrize(
-    ("frame", "training", "seconds"),
+    ("frame", "share", "seconds"),
     [
-        (Frame(), True, 0.25),
-        (Frame(cost=0.0025), True, 0.25),
-        (Frame(cost=0.010), True, 1.0),
-        (Frame(cost=0.030), True, 2.0),
-        (Frame(cost=0.030), False, 0.25),
-        (Frame(sent=550), True, 0.5),
-        (Frame(sent=550), False, 0.5),
-        (Frame(sent=100_000), True, 2.0),
-        (Frame(latency=0.1), True, 1.0),
-        (Frame(latency=3.0), True, 2.0),
-        (Frame(latency=0.02), True, 0.25),
-        (Frame(cost=0.09, latency=3.0), True, 3.0),
+        (Frame(), FROM_ALL, 0.25),
+        (Frame(cost=0.0015), FROM_ALL, 0.25),
+        (Frame(cost=0.006), FROM_ALL, 1.0),
+        (Frame(cost=0.030), FROM_ALL, 2.0),
+        (Frame(cost=0.030), FROM_HEAD, 1.0),
+        (Frame(cost=0.030), FROM_NOTHING, 0.25),
+        (Frame(sent=550), FROM_ALL, 0.5),
+        (Frame(sent=550), FROM_NOTHING, 0.5),
+        (Frame(sent=100_000), FROM_ALL, 2.0),
+        (Frame(latency=0.1), FROM_ALL, 1.0),
+        (Frame(latency=3.0), FROM_ALL, 2.0),
+        (Frame(latency=0.02), FROM_ALL, 0.25),
+        (Frame(cost=0.09, latency=3.0), FROM_ALL, 3.0),
     ],
 )
-def test_a_frame_is_paid_for_before_the_next(frame: Frame, training: bool, seconds: float) -> None:
-    assert FrameClock().wait(frame, training) == pytest.approx(seconds)
+def test_a_frame_is_paid_for_before_the_next(frame: Frame, share: float, seconds: float) -> None:
+    assert FrameClock().wait(frame, share) == pytest.approx(seconds)
 
 
-@given(COSTS, SENT, LATENCIES, st.booleans())
-def test_a_slow_line_never_waits_less(cost: float, sent: int, latency: float, training: bool) -> None:
+@given(COSTS, SENT, LATENCIES, st.sampled_from([FROM_ALL, FROM_HEAD, FROM_NOTHING]))
+def test_a_slow_line_never_waits_less(cost: float, sent: int, latency: float, share: float) -> None:
     frame = Frame(cost, sent, latency)
-    fast, slow = (FrameClock(low_bandwidth=low).wait(frame, training) for low in (False, True))
+    fast, slow = (FrameClock(low_bandwidth=low).wait(frame, share) for low in (False, True))
     assert slow >= max(fast, 1.0)
     assert fast >= 0.25
-    if training:
+    if share < FROM_NOTHING:
         assert cost <= 0.03 * fast + 1e-9
 
 
 @given(SENT)
 def test_bytes_a_second_keep_their_budget_until_the_longest_wait(sent: int) -> None:
-    wait = FrameClock().wait(Frame(sent=sent), training=True)
+    wait = FrameClock().wait(Frame(sent=sent), FROM_HEAD)
     assert sent / wait <= 1500 or wait == 2.0
 
 

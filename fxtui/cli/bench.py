@@ -76,7 +76,7 @@ def extract(
 
 @app.command("ui", short_help=BENCHES[2][1])
 def ui(
-    rounds: Annotated[int, typer.Option(min=1, help="Whole runs of each kind, headless and in the dashboard.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Whole runs of each kind, headless and in the dashboard.")] = 7,
     presses: Annotated[int, typer.Option(min=4, help="Presses of each key.")] = 20,
     json: Json = False,
 ) -> int:

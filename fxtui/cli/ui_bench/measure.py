@@ -67,9 +67,9 @@ class UiOptions:
 
     seconds: float = 8.0
     presses: int = 20
-    rounds: int = 5
+    rounds: int = 7
     head_epochs: int = 150
-    thawed_epochs: int = 75
+    thawed_epochs: int = 100
 
 
 def measure_ui(options: UiOptions, say: Callable[[str], None]) -> Iterator[Row]:

@@ -28,7 +28,7 @@ def row(app: DashboardApp, path: str) -> str:
 
 
 async def test_the_demo_runs_to_its_end_and_a_layer_thaws_on_the_way(tmp_path: Path) -> None:
-    config = load_config(bundled_config("demo"), ["device=cpu", "data.limit=300", "train.epochs=400"])
+    config = load_config(bundled_config("demo"), ["device=cpu", "data.limit=300", "train.epochs=100000"])
     session = LocalSession(RunStore(tmp_path).create(config), lambda link: run_job(config, link))
     app = DashboardApp(session, on_ready=session.start)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -41,7 +41,8 @@ async def test_the_demo_runs_to_its_end_and_a_layer_thaws_on_the_way(tmp_path: P
         await until(pilot, lambda: any(mark.kind == "freeze" for mark in app.state.marks))
         await until(pilot, lambda: row(app, "features.8 ▸").startswith(" ● "))
         assert "425k of 3.38M" in text_of(app, "layers")
-        session.send(SetEpochs(epochs=len(app.state.epochs) + 5))
+        app.drain()
+        session.send(SetEpochs(epochs=len(app.state.epochs) + 20))
         await until(pilot, lambda: app.state.ended)
         await until(pilot, lambda: "finished" in text_of(app, "header"))
         assert len(app.state.epochs) == app.state.epochs_planned

@@ -70,6 +70,9 @@ def test_on_a_logarithmic_axis_zeros_hide_nothing() -> None:
 
 
 @example(
+    y=[], other=[0.0], width=33, height=4, log=False, percent=False, plain=False, axis="epoch", end=0.0, cross=3e306
+)
+@example(
     y=[1.0], other=[], width=26, height=5, log=False, percent=False, plain=False, axis="step", end=5e-324, cross=None
 )
 @given(

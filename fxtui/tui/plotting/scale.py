@@ -12,6 +12,8 @@ GUTTER = 6
 DOTS_X, DOTS_Y = 2, 4
 _LARGEST = 1e300
 _LEAST_SPAN = 1e-9
+# So many axes away it makes no difference how far.
+_FAR = 1e12
 # Below this share of the axis the data are too flat, and the limits are made anew.
 _KEEP = 0.5
 _AHEAD = 0.25
@@ -19,7 +21,9 @@ _AHEAD = 0.25
 
 def dot_of(x: float, x_max: float, columns: int) -> int:
     """The dot that x falls on, of two a column."""
-    return math.floor(0.5 + (columns * DOTS_X - 1) * (x / x_max)) if x_max > _LEAST_SPAN else 0
+    if not x_max > _LEAST_SPAN:
+        return 0
+    return math.floor(0.5 + (columns * DOTS_X - 1) * min(max(x / x_max, -_FAR), _FAR))
 
 
 def column_of(x: float, x_max: float, columns: int) -> int:

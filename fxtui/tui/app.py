@@ -76,7 +76,10 @@ class DashboardApp(FrugalApp[int]):
         self.call_after_refresh(self._painted)
 
     def frame(self) -> float:
-        """Take in what the engine has said, and show it if there is any of it, or if the clock has moved."""
+        """Take in what the engine has said, and show it if there is any of it, or if the clock has moved.
+
+        Returns the share of the time that drawing may take from what trains.
+        """
         self._take_in()
         now = self.frame_clock.reading(self._clock(), self.state.started)
         ticks = not self.state.ended or (isinstance(self.screen, RunScreen) and self.screen.LIVE)

@@ -69,7 +69,7 @@ class UiOptions:
     presses: int = 20
     rounds: int = 7
     head_epochs: int = 150
-    thawed_epochs: int = 100
+    thawed_epochs: int = 25
 
 
 def measure_ui(options: UiOptions, say: Callable[[str], None]) -> Iterator[Row]:

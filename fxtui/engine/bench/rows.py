@@ -22,9 +22,9 @@ class Row(Struct, frozen=True, kw_only=True):
 
     Of seconds and rates ``ratio`` says how many times as fast fxtui is and ``budget`` how many times it must be. Where
     both must agree (:func:`is_agreement`), ``ratio`` is the largest relative difference and ``budget`` the most that it
-    may be. Rows of the bench ``ui`` have limits: ``ratio`` is ``value`` over ``baseline`` (0 without one; of seconds
-    the median of the rounds' own ratios), ``budget`` the most that ``value`` may be, or that ``ratio`` may be where the
-    unit is seconds. ``budget`` and ``met`` are None where no budget applies on this machine.
+    may be. Rows of the bench ``ui`` have limits: ``ratio`` is ``value`` over ``baseline`` (0 without one), ``budget``
+    the most that ``value`` may be, or that ``ratio`` may be where the unit is seconds. ``budget`` and ``met`` are None
+    where no budget applies on this machine.
     """
 
     bench: str

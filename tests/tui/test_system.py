@@ -178,5 +178,20 @@ def test_the_header_tells_how_busy_the_device_of_the_run_is(device: str, use: st
     lines = header_lines(state, "main", SAMPLE, START, width, 4)
     assert [width_of(line) for line in lines] == [width] * len(lines)
     unknown = text_of(header_lines(state, "main", None, START, width, 4))
-    assert text_of(lines).count("%") == unknown.count("%") + bool(use)
-    assert use in text_of(lines)
+    shown = text_of(lines)
+    assert shown.count("%") == unknown.count("%") + bool(use) + shown.count("ram") + shown.count("mem ")
+    assert use in shown
+
+
+@pytest.mark.parametrize(("device", "memory"), [("cpu", "ram  19%"), ("cuda:0", "mem   6%"), ("cuda:1", "")])
+def test_where_there_is_room_the_header_tells_how_full_the_device_of_the_run_is(device: str, memory: str) -> None:
+    state = RunState()
+    for event in midway():
+        state.apply(event)
+    assert state.model
+    state.model = structs.replace(state.model, device=device)
+    lines = header_lines(state, "main", SAMPLE, START, 200, 4)
+    assert [width_of(line) for line in lines] == [200] * 4
+    first = text_of(lines[:1])
+    assert memory in first
+    assert ("ram" in first or "mem" in first) == bool(memory)

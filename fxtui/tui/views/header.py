@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from fxtui import formats
 from fxtui.run.events import StageName
 from fxtui.run.state import RunState
@@ -33,30 +35,45 @@ _PHASES: dict[str, Piece] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """How busy a device is, such as ``  38%``, and how full, such as ``ram  19%``; empty: not known."""
+
+    use: str = ""
+    memory: str = ""
+
+
 def header_lines(
     state: RunState, screen: str, machine: MachineSample | None, now: float, width: int, height: int
 ) -> list[Line]:
     """All of the header that there is room for; the pipeline goes first. ``now`` in seconds since the epoch."""
-    device = state.model.device if state.model else ""
-    use = _use(device, machine)
-    lines = [_top_line(state, screen, use, width), _status_line(state, width, now)]
+    load = _load(state.model.device if state.model else "", machine)
+    lines = [_top_line(state, screen, load, width), _status_line(state, width, now)]
     if height > len(lines):
-        lines += _pipeline_lines(state, use, width)
+        lines += _pipeline_lines(state, load, width)
     return lines[:height]
 
 
-def _use(device: str, machine: MachineSample | None) -> str | None:
-    """How busy the device of the run is, such as ``  38%``; None: not known."""
+def _load(device: str, machine: MachineSample | None) -> _Load:
+    """How busy the device of the run is, and how full its memory."""
     if machine is None or not device:
-        return None
-    use: float | None = machine.cpu
-    if device.startswith("cuda"):
-        number = int(device.partition(":")[2] or 0)
-        use = machine.gpus[number].use if number < len(machine.gpus) else None
-    return None if use is None else f"{use:5.0%}"
+        return _Load()
+    if not device.startswith("cuda"):
+        return _Load(_percent(machine.cpu), f"ram{_percent(machine.ram_used / max(machine.ram_total, 1))}")
+    number = int(device.partition(":")[2] or 0)
+    if number >= len(machine.gpus):
+        return _Load()
+    gpu = machine.gpus[number]
+    if gpu.memory_used is None or not gpu.memory_total:
+        return _Load(_percent(gpu.use))
+    return _Load(_percent(gpu.use), f"mem{_percent(gpu.memory_used / gpu.memory_total)}")
 
 
-def _top_line(state: RunState, screen: str, use: str | None, width: int) -> Line:
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:5.0%}"
+
+
+def _top_line(state: RunState, screen: str, load: _Load, width: int) -> Line:
     """The screens, the one that is open marked, and what runs where."""
     tabs: list[Piece] = [(" fxtui  ", "strong")]
     for name, text in _tabs(width):
@@ -66,16 +83,17 @@ def _top_line(state: RunState, screen: str, use: str | None, width: int) -> Line
         else:
             tabs += [(f" {number}", "key"), (f" {label} ", "")]
     model = state.model
-    where = [(plain_name(state.name), "strong")]
+    where: list[Line] = [((plain_name(state.name), "strong"),)]
     if model:
-        where += [("  " + model.backbone, "muted"), ("  " + model.device, "muted")]
-        where += [(use, "")] if use else []
+        where += [(("  " + model.backbone, "muted"),), (("  " + model.device, "muted"),)]
+        where += [((load.use, ""),)] if load.use else []
+        where += [(("  " + load.memory, "muted"),)] if load.memory else []
     room = width - width_of(tuple(tabs)) - 1
-    while len(where) > 1 and width_of(tuple(where)) > room:
+    while len(where) > 1 and sum(map(width_of, where)) > room:
         where.pop()
     if len(where) == 1:
-        where = [(cut(where[0][0], max(0, room)), "strong")]
-    return spread(tuple(tabs), tuple(where), width)
+        where = [((cut(where[0][0][0], max(0, room)), "strong"),)]
+    return spread(tuple(tabs), tuple(piece for part in where for piece in part), width)
 
 
 def screen_at(width: int, x: int) -> str | None:
@@ -146,8 +164,8 @@ def _status_line(state: RunState, width: int, now: float) -> Line:
     return spread(tuple(left), right, width)
 
 
-def _pipeline_lines(state: RunState, use: str | None, width: int) -> list[Line]:
-    """The five stages with marks, shapes and rates in two lines; where it is narrow in one, with ``use`` at its end."""
+def _pipeline_lines(state: RunState, load: _Load, width: int) -> list[Line]:
+    """The five stages with marks, shapes and rates in two lines; where it is narrow in one, ending with the load."""
     if width < _WIDE:
         pieces: list[Piece] = [(" ", "")]
         shown = ""
@@ -161,7 +179,7 @@ def _pipeline_lines(state: RunState, use: str | None, width: int) -> list[Line]:
             pieces += [mark, (f" {'same' if same else text}{word}", ""), (" → ", "muted")]
             shown = text
         device = "gpu" if state.model and state.model.device.startswith("cuda") else "cpu"
-        busy = ((f"{device} ", "muted"), (f"{use.strip()} ", "")) if use else ()
+        busy = ((f"{device} ", "muted"), (f"{load.use.strip()} ", "")) if load.use else ()
         return [spread(tuple(pieces[:-1]), busy, width)]
     # The last has no arrow behind it and needs less.
     column = (width - 18) // 4

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any
 
 from fxtui.engine.evaluate import Evaluated
 from fxtui.engine.images import ImageRows
 from fxtui.engine.progress import Progress
-from fxtui.engine.tracer import Tracer, Weights
+from fxtui.engine.tracer import Autocast, FromCache, Tracer, Weights
 from fxtui.run.events import Event
 
 # Images named in an evaluation that nobody asked for.
@@ -45,7 +43,7 @@ class Answers:
             self._emit(self._last.event(self._progress.epoch, limit))
         return self._last is not None
 
-    def predict(self, asked: tuple[int | str, ...], autocast: Callable[[], AbstractContextManager[Any]]) -> None:
+    def predict(self, asked: tuple[int | str, ...], autocast: Autocast, from_cache: FromCache) -> None:
         """Say what the model makes of these images; nothing of it is changed.
 
         Raises:
@@ -53,5 +51,5 @@ class Answers:
         """
         progress = self._progress
         weights = Weights(progress.epoch + (progress.batch > 0), progress.step, "live")
-        for prediction in self._tracer.trace_all(asked, self._images, weights, autocast):
+        for prediction in self._tracer.trace_all(asked, self._images, weights, autocast, from_cache):
             self._emit(prediction)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fxtui.engine.cores import cpu_count
 from fxtui.engine.features import FeatureBank
@@ -34,6 +34,11 @@ class Boundary:
     def checksum(self) -> str:
         """Of the cache in force; empty where nothing is cached."""
         return self.feed.checksum
+
+    def logits(self, row: int) -> Tensor | None:
+        """Of one image [1, classes], by the suffix as it validates; None where its frontier tensors are not cached."""
+        parts = self.feed.kept(row)
+        return None if parts is None else self.cut.evaluate(*parts)
 
     def move(self, change: Callable[[], None], take_back: Callable[[], None]) -> None:
         """Carry out a change of freezing and cut and feed anew; whatever goes wrong, all is as it was before."""

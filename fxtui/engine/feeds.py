@@ -53,6 +53,9 @@ class Feed(Protocol):
         without it, the plain images.
         """
 
+    def kept(self, row: int) -> tuple[Tensor, ...] | None:
+        """The frontier tensors of one image, as a batch of one; None where they are not cached."""
+
 
 @dataclass(frozen=True)
 class CachedFeed:
@@ -86,6 +89,11 @@ class CachedFeed:
         for some in rows:
             labels = self.labels.index_select(0, torch.from_numpy(some).to(self.device))
             yield Batch(self.at(self.position[some]), labels)
+
+    def kept(self, row: int) -> tuple[Tensor, ...] | None:
+        """From the cache, unless it has been computed without this image."""
+        place = self.position[row : row + 1]
+        return self.at(place) if place[0] >= 0 else None
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, ...]]:
         """Everything cached, as the suffix reads it, in batches that all have the same size; the last is padded."""
@@ -131,6 +139,9 @@ class LiveFeed:
             )
             yield Batch(parts, labels)
 
+    def kept(self, row: int) -> None:  # nothing is
+        """Nothing is kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class AugmentedFeed:
@@ -148,6 +159,10 @@ class AugmentedFeed:
     def batches(self, rows: Sequence[Rows], epoch: int | None = None) -> Iterator[Batch]:
         """Views with an epoch, the cached plain images without."""
         return self.plain.batches(rows) if epoch is None else self.views.batches(rows, epoch)
+
+    def kept(self, row: int) -> tuple[Tensor, ...] | None:
+        """Of the plain image."""
+        return self.plain.kept(row)
 
 
 def report_broken(images: ImageRows, broken: dict[int, str], emit: Callable[[Event], None]) -> None:

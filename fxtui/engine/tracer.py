@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +26,10 @@ from fxtui.run.events import ClassScore, Prediction, Thumbnail
 _BINS = 40
 _MOST_CLASSES = 20
 _THUMBNAIL = 64
+
+Autocast = Callable[[], AbstractContextManager[Any]]
+# The logits [1, classes] of a validation image by its row, from what is cached of it; None where nothing is.
+FromCache = Callable[[int], Tensor | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +69,15 @@ class Tracer:
             raise ConfigError(f"IMAGE {path}: {error}") from None
 
     def run(
-        self, pixels: NDArray[np.uint8], autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+        self,
+        pixels: NDArray[np.uint8],
+        autocast: Autocast = nullcontext,
+        from_cache: Callable[[], Tensor | None] = lambda: None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Pixels [size, size, 3] -> images [1, 3, size, size], features [F], logits [classes], the last two float32."""
+        """Pixels [size, size, 3] -> images [1, 3, size, size], features [F], logits [classes], the last two float32.
+
+        ``from_cache`` gives logits [1, classes] that are had without the frozen layers, or None.
+        """
         images = self._normalise(pixels[None].copy())
         read: list[Tensor] = []
 
@@ -76,7 +87,11 @@ class Tracer:
         handle = self._head.register_forward_pre_hook(remember)
         try:
             with eval_mode(self._model), torch.inference_mode(), autocast():
-                logits: Tensor = self._model(images)
+                logits = from_cache()
+                # A suffix that was traced through the head does not call it.
+                if logits is None or not read:
+                    read.clear()
+                    logits = self._model(images)
         finally:
             handle.remove()
         return images, read[0][0].float().flatten(), logits[0].float()
@@ -89,10 +104,11 @@ class Tracer:
         *,
         number: int | None = None,
         true: int | None = None,
-        autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        autocast: Autocast = nullcontext,
+        from_cache: Callable[[], Tensor | None] = lambda: None,
     ) -> Prediction:
         """What becomes of pixels [size, size, 3]. ``true`` is the class's number where it is known."""
-        images, features, logits = self.run(pixels, autocast)
+        images, features, logits = self.run(pixels, autocast, from_cache)
         logs = logits.log_softmax(0)
         chances = logs.exp()
         top = logits.topk(min(_MOST_CLASSES, len(logits)))
@@ -127,9 +143,13 @@ class Tracer:
         asked: tuple[int | str, ...],
         images: ImageRows,
         weights: Weights,
-        autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        autocast: Autocast = nullcontext,
+        from_cache: FromCache = lambda _: None,
     ) -> list[Prediction]:
         """Trace validation images by number and files by path.
+
+        Where a validation image's frontier tensors are cached, the trace starts from them: it takes less, and it is
+        exactly what the epoch was validated with.
 
         Raises:
             ConfigError: there is no such image, or it cannot be read.
@@ -146,7 +166,17 @@ class Tracer:
             if batch.broken:
                 raise ConfigError(f"val #{one} ({images.name(row)}): {batch.broken[0][1]}")
             name, label = f"val #{one}", int(images.labels[row])
-            found.append(self.trace(batch.pixels[0], name, weights, number=one, true=label, autocast=autocast))
+            found.append(
+                self.trace(
+                    batch.pixels[0],
+                    name,
+                    weights,
+                    number=one,
+                    true=label,
+                    autocast=autocast,
+                    from_cache=partial(from_cache, row),
+                )
+            )
         return found
 
 

@@ -214,7 +214,7 @@ class Trainer:
         torch.set_num_threads(cpu_count())
         try:
             with self._averaged():
-                self.answers.predict(asked, self.stepper.autocast)
+                self.answers.predict(asked, self.stepper.autocast, self.boundary.logits)
         finally:
             self.boundary.use_threads()
 

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fxtui.cli.start import new_session
 from fxtui.config import bundled_config, load_config
 from fxtui.engine.afterwards import Afterwards
+from fxtui.engine.data.preprocess import Preprocessing
 from fxtui.engine.job import run_job
 from fxtui.engine.predict import Predictor
+from fxtui.engine.tracer import Tracer
 from fxtui.run import commands as cmd
 from fxtui.run import events as ev
 from fxtui.run.session import EngineLink, LocalSession
 from fxtui.run.store import RunStore
+from tests.engine.models import tiny_resnet
 
 SETTINGS = ["device=cpu", "data.limit=120", "train.epochs=3", "train.precision=fp32"]
 
@@ -131,6 +136,60 @@ def test_a_prediction_agrees_with_the_evaluation_and_with_plain_torch(tmp_path: 
     assert seen.input_shape == (3, 64, 64)
     assert seen.features == 1280
     assert len(seen.feature_bins) == 40
+
+
+ALWAYS = {call: (cmd.Evaluate(limit=1000), cmd.Predict(images=(3,))) for call in range(1, 40)}
+
+
+@pytest.fixture
+def single_images() -> Iterator[list[int]]:
+    """Grows by one whenever a network's first convolution runs on a single image."""
+    found: list[int] = []
+
+    def look(module: nn.Module, inputs: tuple[Tensor, ...], _: Tensor) -> None:
+        if isinstance(module, nn.Conv2d) and module.in_channels == 3 and len(inputs[0]) == 1:
+            found.append(1)
+
+    handle = nn.modules.module.register_module_forward_hook(look)
+    yield found
+    handle.remove()
+
+
+@pytest.mark.parametrize(
+    ("extra", "cached"),
+    [
+        ([], True),
+        (['freeze.trainable=["features.8"]'], True),
+        (['data.augment="light"'], True),
+        (["train.ema=0.9"], True),
+        (["cache.enabled=false"], False),
+    ],
+    ids=["head", "thawed", "augmented", "ema", "uncached"],
+)
+def test_a_prediction_between_two_epochs_agrees_with_the_epoch_and_starts_from_the_cache(
+    tmp_path: Path, single_images: list[int], extra: list[str], cached: bool
+) -> None:
+    events = told(run(tmp_path, ALWAYS, extra))
+    ends = {event.epoch: event.step for event in events if isinstance(event, ev.EpochEnd)}
+    said = {event.epoch: event for event in events if isinstance(event, ev.Evaluation)}
+    predictions = [event for event in events if isinstance(event, ev.Prediction)]
+    at_ends = [event for event in predictions if event.step == ends.get(event.epoch)]
+    assert {prediction.epoch for prediction in at_ends} == {1, 2, 3}
+    for prediction in at_ends:
+        (seen,) = (image for image in said[prediction.epoch].images if image.image == 3)
+        assert (prediction.predicted, prediction.true) == (seen.predicted, seen.true)
+        assert prediction.loss == pytest.approx(seen.loss, rel=1e-4, abs=1e-6)
+        assert (prediction.features, prediction.input_shape) == (1280, (3, 64, 64))
+    assert len(single_images) == (0 if cached else len(predictions))
+
+
+def test_a_suffix_that_does_not_call_the_head_is_passed_over_for_the_whole_model() -> None:
+    model = tiny_resnet().eval()
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+    tracer = Tracer(model, "fc", Preprocessing(32, 32, (0.5,) * 3, (0.25,) * 3), torch.device("cpu"))
+    whole = tracer.run(pixels)
+    for one, other in zip(tracer.run(pixels, from_cache=lambda: torch.zeros(1, 5)), whole, strict=True):
+        assert torch.equal(one, other)
 
 
 def test_after_its_end_a_run_still_answers_and_writes_nothing(tmp_path: Path) -> None:

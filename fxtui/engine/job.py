@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import traceback
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fxtui import __version__
@@ -33,9 +35,8 @@ def run_job(config: RunConfig, link: EngineLink, source: ImageSource | None = No
             )
         )
     try:
-        from fxtui.engine.work import work
-
-        _spare_the_collector()
+        with _collector_spared():
+            from fxtui.engine.work import work
         finished = work(config, link, source, resume)
     except ConfigError as error:
         finished = RunFinished(status="failed", best=None, final=None, timings={}, reason=str(error), exit_status=2)
@@ -50,11 +51,20 @@ def run_job(config: RunConfig, link: EngineLink, source: ImageSource | None = No
     link.emit(finished)
 
 
-def _spare_the_collector() -> None:
-    """Leave what importing torch made out of garbage collections: it stays to the end.
+@contextlib.contextmanager
+def _collector_spared() -> Iterator[None]:
+    """Collect no garbage while torch is imported, and leave out of collections what that made: it stays to the end.
 
-    A full one walks all of it, a third of a second in which no batch is trained and no key answered.
+    Importing makes half a million objects and no garbage to speak of, and is a third faster without a search for it. A
+    full collection walks all of them, a third of a second in which no batch is trained and no key answered.
     Source: https://docs.python.org/3/library/gc.html#gc.freeze
     """
-    if not gc.get_freeze_count():
+    if gc.get_freeze_count() or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
         gc.freeze()
+    finally:
+        gc.enable()

@@ -17,6 +17,7 @@ from textual.app import App, ReturnType
 from textual.events import DescendantFocus
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Input
 
 from fxtui.tui.frames import FROM_NOTHING, Frame, FrameClock
@@ -51,6 +52,7 @@ class FrugalApp(App[ReturnType]):
         self.color_system = None if look.no_color else _SYSTEMS.get(self.console.color_system or "")
         self._painter = Painter(self.color_system, look.ascii_only)
         self._sent_before = 0
+        self._frame_timer: Timer | None = None
         for known in (DARK, LIGHT, SIXTEEN):
             self.register_theme(known)
         self.theme = theme or (SIXTEEN.name if self.few_colors else DARK.name)
@@ -117,19 +119,24 @@ class FrugalApp(App[ReturnType]):
         # Processor time of this thread: what drawing takes from training. The clock on the wall would add the time in
         # which the trainer held the interpreter, and drawing would slow down the more, the less it costs.
         start = time.thread_time()
-        sent = self.traffic.total
+        # What the frame before sent: that of this one is written by another thread, later.
+        sent, self._sent_before = self.traffic.total - self._sent_before, self.traffic.total
         share = self.frame()
-        due = Frame(self.last_frame.cost, sent - self._sent_before, self.traffic.latency or 0.0)
-        self._sent_before = sent
-        self.frame_wait = self.frame_clock.wait(due, share)
-        self.last_frame = due
-        self.set_timer(self.frame_wait, self._next_frame)
-        # Painting follows in the screen's own time; its cost is known for the frame after.
-        self.call_after_refresh(self._note_cost, start)
+        self._wait(Frame(self.last_frame.cost, sent, self.traffic.latency or 0.0), share)
+        # Painting follows in the screen's own time, or, where the screen changes, not at all.
+        self.call_after_refresh(self._frame_painted, start, share)
 
-    def _note_cost(self, start: float) -> None:
+    def _frame_painted(self, start: float, share: float) -> None:
+        """Let the time to the next frame pay for what this one took itself."""
         cost = time.thread_time() - start
-        self.last_frame = Frame(cost, self.last_frame.sent, self.last_frame.latency)
+        self._wait(Frame(cost, self.last_frame.sent, self.last_frame.latency), share)
+
+    def _wait(self, frame: Frame, share: float) -> None:
+        self.last_frame = frame
+        self.frame_wait = self.frame_clock.wait(frame, share)
+        if self._frame_timer is not None:
+            self._frame_timer.stop()
+        self._frame_timer = self.set_timer(self.frame_wait, self._next_frame)
 
     def _screen_cleared(self) -> None:
         self._painter.forget()

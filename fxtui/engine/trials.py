@@ -59,11 +59,15 @@ def step_seconds(config: TrainConfig, parameters: list[nn.Parameter]) -> float:
 def trial_seconds(run: Callable[[int], None], size: int, device: torch.device) -> float:
     """Seconds that ``run`` takes for so many images: the least of a few tries, of fewer images where they are long."""
     few = min(size, 4)
+    # The first time pays for memory and kernels that later ones find there. On a processor that is little beside a
+    # trial that is long; an accelerator may take seconds to choose and load kernels, for each size anew.
+    chooses = device.type != "cpu"
     first = _timed(lambda: run(few), device)
-    if first < _TRIAL_SECONDS:
-        # The first time pays for memory and kernels that later ones find there.
+    if first < _TRIAL_SECONDS or chooses:
         first = _timed(lambda: run(few), device)
     tried = max(few, min(size, int(few * _TRIAL_SECONDS / max(first, 1e-9))))
+    if chooses and tried != few:
+        run(tried)
     least, spent = (first, first) if tried == few else (math.inf, 0.0)
     for _ in range(_TRIES):
         if spent >= _TRIAL_SECONDS:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pynvml
@@ -65,6 +66,13 @@ def _open_gpus() -> list[object] | None:
     return handles
 
 
+def _memory(handle: object) -> Any:
+    """As nvidia-smi tells it: without what the driver keeps for itself, which older drivers count as used."""
+    with contextlib.suppress(pynvml.NVMLError):
+        return pynvml.nvmlDeviceGetMemoryInfo(handle, version=pynvml.nvmlMemory_v2)
+    return pynvml.nvmlDeviceGetMemoryInfo(handle)
+
+
 def _gpu_sample(handle: object) -> GpuSample:
     # Each figure by itself: a device that cannot tell one of them tells the others.
     name, use, used, total, temperature = "gpu", None, None, None, None
@@ -73,7 +81,7 @@ def _gpu_sample(handle: object) -> GpuSample:
     with contextlib.suppress(pynvml.NVMLError):
         use = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
     with contextlib.suppress(pynvml.NVMLError):
-        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        memory = _memory(handle)
         used, total = int(memory.used), int(memory.total)
     with contextlib.suppress(pynvml.NVMLError):
         temperature = int(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))

@@ -132,7 +132,7 @@ class Driver:
         monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByUUID", self.by_uuid)
         monkeypatch.setattr(pynvml, "nvmlDeviceGetName", lambda handle: f"device {handle}")
         monkeypatch.setattr(pynvml, "nvmlDeviceGetUtilizationRates", self.use)
-        monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", lambda _: SimpleNamespace(used=GIB, total=8 * GIB))
+        monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", self.memory)
         monkeypatch.setattr(pynvml, "nvmlDeviceGetTemperature", lambda *_: 61)
 
     def by_index(self, number: int) -> int:
@@ -142,6 +142,12 @@ class Driver:
 
     def by_uuid(self, name: str) -> int:
         return self.by_index(int(name.removeprefix("GPU-")) if name.startswith("GPU-") else -1)
+
+    def memory(self, handle: int, version: int | None = None) -> SimpleNamespace:
+        """What the driver keeps for itself is used in the first version; the first device knows no other."""
+        if version and handle == 0:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND)
+        return SimpleNamespace(used=GIB if version else 2 * GIB, total=8 * GIB)
 
     def use(self, handle: int) -> SimpleNamespace:
         percent = self.UTILIZATION[handle]
@@ -165,6 +171,7 @@ def test_graphics_processors_are_numbered_as_the_run_sees_them(
     assert [gpu.name for gpu in gpus] == [f"device {number}" for number in seen]
     expected = [Driver.UTILIZATION[number] for number in seen]
     assert [gpu.use for gpu in gpus] == [None if use is None else use / 100 for use in expected]
+    assert [gpu.memory_used for gpu in gpus] == [2 * GIB if number == 0 else GIB for number in seen]
 
 
 @pytest.mark.parametrize(("device", "use"), [("cpu", " 38%"), ("cuda:0", " 71%"), ("cuda", " 71%"), ("cuda:1", "")])

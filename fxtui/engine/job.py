@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import os
 import traceback
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fxtui import __version__
 from fxtui.config import ConfigError, RunConfig, to_dict
+from fxtui.engine.collector import collector_paused
 from fxtui.run.events import Output, RunFinished, RunStarted
 from fxtui.run.session import EngineLink, refuse_rest
 
@@ -35,7 +33,7 @@ def run_job(config: RunConfig, link: EngineLink, source: ImageSource | None = No
             )
         )
     try:
-        with _collector_spared():
+        with collector_paused():
             from fxtui.engine.work import work
         finished = work(config, link, source, resume)
     except ConfigError as error:
@@ -49,22 +47,3 @@ def run_job(config: RunConfig, link: EngineLink, source: ImageSource | None = No
         finished = RunFinished(status="failed", best=None, final=None, timings={}, reason=reason, exit_status=1)
     refuse_rest(link, "the run has ended")
     link.emit(finished)
-
-
-@contextlib.contextmanager
-def _collector_spared() -> Iterator[None]:
-    """Collect no garbage while torch is imported, and leave out of collections what that made: it stays to the end.
-
-    Importing makes half a million objects and no garbage to speak of, and is a third faster without a search for it. A
-    full collection walks all of them, a third of a second in which no batch is trained and no key answered.
-    Source: https://docs.python.org/3/library/gc.html#gc.freeze
-    """
-    if gc.get_freeze_count() or not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-    finally:
-        gc.enable()

@@ -11,6 +11,7 @@ import torch
 
 from fxtui.config import RunConfig
 from fxtui.engine.backbones.load import LoadedModel
+from fxtui.engine.collector import collect_beforehand
 from fxtui.engine.control import Control
 from fxtui.engine.data.augment import Augmentation
 from fxtui.engine.data.source import ImageSource, open_source
@@ -44,6 +45,7 @@ def work(config: RunConfig, link: EngineLink, source: ImageSource | None, resume
     started = time.monotonic()
     control = Control(link, Timetable.of(config.schedule))
     prepared = _prepare(config, link, source, Resumed(link.run) if resume else None)
+    collect_beforehand()
     loaded_at = time.monotonic()
     ended = _train(config, link, prepared, control)
     trainer = control.trainer

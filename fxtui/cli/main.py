@@ -16,6 +16,7 @@ from fxtui import __version__
 from fxtui.cli import bench, doctor, launch, layers, predict, runs, train
 from fxtui.cli.streams import complain, discard_stdout
 from fxtui.config import ConfigError
+from fxtui.engine.heap import keep_freed_memory
 from fxtui.run.store import RunLockedError
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -42,6 +43,7 @@ app.command("predict", short_help="Predict images, step by step.")(predict.predi
 app.command("doctor", short_help="Check versions, devices, terminal and directories.")(doctor.doctor)
 app.add_typer(bench.app, name="bench", short_help="Measure against the plain PyTorch loop on this machine.")
 
+_TRAINING = ("choose", "demo", "train")
 COMMANDS = ("choose", "demo", "train", "runs", "show", "layers", "predict", "bench", "doctor")
 
 
@@ -75,8 +77,11 @@ def dispatch(arguments: Sequence[str]) -> list[str]:
 def main(arguments: Sequence[str]) -> int:
     """Carry out one command line and return the exit status; errors are one line on standard error."""
     try:
-        command = typer.main.get_command(app)
-        status = command.main(args=dispatch(arguments), prog_name="fxtui", standalone_mode=False)
+        command, words = typer.main.get_command(app), dispatch(arguments)
+        # Not for a bench: what it compares with is the loop that anyone would write.
+        if words[0] in _TRAINING:
+            keep_freed_memory()
+        status = command.main(args=words, prog_name="fxtui", standalone_mode=False)
         sys.stdout.flush()
     except _UsageError as error:
         complain(error.format_message())

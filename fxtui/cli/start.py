@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from fxtui import formats as fmt
 from fxtui.config import ConfigError, RunConfig, folder_config, load_config
-from fxtui.engine.heap import keep_freed_memory
 from fxtui.run.commands import AnyCommand, SetEpochs, SetLr
 from fxtui.run.events import Event
 from fxtui.run.session import AfterEngine, Engine, EngineLink, LocalSession
@@ -108,8 +107,6 @@ def discard(run: RunDirectory) -> None:
 
 
 def _engine(config: RunConfig, source: ImageSource | None, *, resume: bool = False) -> Engine:
-    keep_freed_memory()
-
     def engine(link: EngineLink) -> None:
         from fxtui.engine.job import run_job
 

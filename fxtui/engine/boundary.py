@@ -37,7 +37,7 @@ class Boundary:
 
     def logits(self, row: int) -> Tensor | None:
         """Of one image [1, classes], by the suffix as it validates; None where its frontier tensors are not cached."""
-        parts = self.feed.kept(row)
+        parts = self.feed.cached(row)
         return None if parts is None else self.cut.evaluate(*parts)
 
     def move(self, change: Callable[[], None], take_back: Callable[[], None]) -> None:

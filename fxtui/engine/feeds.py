@@ -53,7 +53,7 @@ class Feed(Protocol):
         without it, the plain images.
         """
 
-    def kept(self, row: int) -> tuple[Tensor, ...] | None:
+    def cached(self, row: int) -> tuple[Tensor, ...] | None:
         """The frontier tensors of one image, as a batch of one; None where they are not cached."""
 
 
@@ -90,8 +90,8 @@ class CachedFeed:
             labels = self.labels.index_select(0, torch.from_numpy(some).to(self.device))
             yield Batch(self.at(self.position[some]), labels)
 
-    def kept(self, row: int) -> tuple[Tensor, ...] | None:
-        """From the cache, unless it has been computed without this image."""
+    def cached(self, row: int) -> tuple[Tensor, ...] | None:
+        """None for a row that the cache was computed without."""
         place = self.position[row : row + 1]
         return self.at(place) if place[0] >= 0 else None
 
@@ -139,8 +139,8 @@ class LiveFeed:
             )
             yield Batch(parts, labels)
 
-    def kept(self, row: int) -> None:  # nothing is
-        """Nothing is kept."""
+    def cached(self, row: int) -> None:
+        """Nothing is: the prefix runs every time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +160,9 @@ class AugmentedFeed:
         """Views with an epoch, the cached plain images without."""
         return self.plain.batches(rows) if epoch is None else self.views.batches(rows, epoch)
 
-    def kept(self, row: int) -> tuple[Tensor, ...] | None:
+    def cached(self, row: int) -> tuple[Tensor, ...] | None:
         """Of the plain image."""
-        return self.plain.kept(row)
+        return self.plain.cached(row)
 
 
 def report_broken(images: ImageRows, broken: dict[int, str], emit: Callable[[Event], None]) -> None:

@@ -17,8 +17,9 @@ def keep_freed_memory(environment: Mapping[str, str] = os.environ) -> bool:
     """Have glibc keep what is freed for what is allocated next; False where it is not glibc or is set up by the user.
 
     The activations of a batch are tens of megabytes each. As it comes, glibc asks the system for each and gives it
-    back, and the system clears every page of it anew: a third of the time of an extraction on a processor. A thread of
-    its own heap cannot hold such blocks, so that all share one heap. To be called before there are other threads.
+    back, and the system clears every page of it anew: a third of the time of an extraction on a processor. A heap of
+    a thread's own cannot hold such blocks, so that all share one. To be called before there is another thread: one that
+    has ended leaves its heap to the next.
 
     Source: https://man7.org/linux/man-pages/man3/mallopt.3.html
     """

@@ -148,8 +148,8 @@ class Tracer:
     ) -> list[Prediction]:
         """Trace validation images by number and files by path.
 
-        Where a validation image's frontier tensors are cached, the trace starts from them: it takes less, and it is
-        exactly what the epoch was validated with.
+        Where a validation image's frontier tensors are cached, the trace starts from them: it takes less, and they
+        are those that the epoch was validated with.
 
         Raises:
             ConfigError: there is no such image, or it cannot be read.

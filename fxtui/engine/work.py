@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from dataclasses import dataclass, replace
@@ -11,7 +12,6 @@ import torch
 
 from fxtui.config import RunConfig
 from fxtui.engine.backbones.load import LoadedModel
-from fxtui.engine.collector import collect_beforehand
 from fxtui.engine.control import Control
 from fxtui.engine.data.augment import Augmentation
 from fxtui.engine.data.source import ImageSource, open_source
@@ -45,7 +45,8 @@ def work(config: RunConfig, link: EngineLink, source: ImageSource | None, resume
     started = time.monotonic()
     control = Control(link, Timetable.of(config.schedule))
     prepared = _prepare(config, link, source, Resumed(link.run) if resume else None)
-    collect_beforehand()
+    # What was loaded has made a full collection due; in the middle of the extraction it would hold up all threads.
+    gc.collect()
     loaded_at = time.monotonic()
     ended = _train(config, link, prepared, control)
     trainer = control.trainer

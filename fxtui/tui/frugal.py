@@ -122,16 +122,16 @@ class FrugalApp(App[ReturnType]):
         # What the frame before sent: that of this one is written by another thread, later.
         sent, self._sent_before = self.traffic.total - self._sent_before, self.traffic.total
         share = self.frame()
-        self._wait(Frame(self.last_frame.cost, sent, self.traffic.latency or 0.0), share)
+        self._set_next_frame(Frame(self.last_frame.cost, sent, self.traffic.latency or 0.0), share)
         # Painting follows in the screen's own time, or, where the screen changes, not at all.
         self.call_after_refresh(self._frame_painted, start, share)
 
     def _frame_painted(self, start: float, share: float) -> None:
         """Let the time to the next frame pay for what this one took itself."""
         cost = time.thread_time() - start
-        self._wait(Frame(cost, self.last_frame.sent, self.last_frame.latency), share)
+        self._set_next_frame(Frame(cost, self.last_frame.sent, self.last_frame.latency), share)
 
-    def _wait(self, frame: Frame, share: float) -> None:
+    def _set_next_frame(self, frame: Frame, share: float) -> None:
         self.last_frame = frame
         self.frame_wait = self.frame_clock.wait(frame, share)
         if self._frame_timer is not None:

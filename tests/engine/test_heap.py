@@ -19,6 +19,8 @@ if sys.argv[1] == "kept":
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
 size = 150 << 20
+# PR_SET_THP_DISABLE, <linux/prctl.h>: the system hands out pages of one size.
+libc.prctl(41, 1, 0, 0, 0)
 
 def work():
     for _ in range(2):

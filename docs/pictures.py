@@ -9,11 +9,11 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from fxtui.cli.start import new_session
+from fxtui.cli.sessions import new_session
 from fxtui.config import bundled_config, load_config
-from fxtui.run.commands import Estimate, UnfreezeNext
-from fxtui.tui.app import DashboardApp
-from fxtui.tui.theme import DARK, LIGHT
+from fxtui.protocol.commands import Estimate, UnfreezeNext
+from fxtui.tui.dashboard.app import DashboardApp
+from fxtui.tui.terminal.theme import DARK, LIGHT
 
 DOCS = Path(__file__).parent
 SCREENS = {"main": "1", "layers": "2", "predict": "3", "confusion": "4", "runs": "5"}

@@ -17,7 +17,7 @@ import msgspec
 import tomli_w
 from msgspec import Struct
 
-from fxtui.run.schedule import ENTRY_KEYS, MOST_EPOCHS, ScheduleEntry, ScheduleError, check_entry, schedule_toml
+from fxtui.protocol.schedule import ENTRY_KEYS, MOST_EPOCHS, ScheduleEntry, ScheduleError, check_entry, schedule_toml
 
 Augment = Literal["none", "light", "strong"]
 BatchNormMode = Literal["follow", "frozen", "live"]

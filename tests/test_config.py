@@ -26,8 +26,8 @@ from fxtui.config import (
     parse_config,
     to_toml,
 )
-from fxtui.run.schedule import ScheduleEntry
-from tests.test_schedule import ENTRIES
+from fxtui.protocol.schedule import ScheduleEntry
+from tests.protocol.test_schedule import ENTRIES
 
 DIGITS = '[data]\nsource = "digits"\n'
 

@@ -21,10 +21,10 @@ def test_the_import_contracts_hold() -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "import fxtui.run.session, fxtui.config, fxtui.advice.rules",
+        "import fxtui.run.session.local, fxtui.config, fxtui.advice.rules",
         "from fxtui.cli.main import main; main(['--help'])",
         "from fxtui.cli.main import main; main(['runs', '--runs', '/nonexistent'])",
-        "import fxtui.engine.job, fxtui.engine.data.source, fxtui.engine.backbones.check",
+        "import fxtui.engine.job, fxtui.engine.data.sources.source, fxtui.engine.backbones.names",
     ],
 )
 def test_torch_and_textual_are_not_loaded(statement: str) -> None:

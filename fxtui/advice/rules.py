@@ -10,9 +10,9 @@ import itertools
 import math
 from collections.abc import Callable
 
-from fxtui import formats as fmt
-from fxtui.run.events import Advice, EpochEnd, LayerRow
+from fxtui.protocol.events import Advice, EpochEnd, LayerRow
 from fxtui.run.state import RunState
+from fxtui.text import numbers as fmt
 
 _PATIENCE = 3
 _LOSS_RISE = 1.05

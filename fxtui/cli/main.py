@@ -13,10 +13,12 @@ from typing import Annotated, Any, Never
 import typer
 
 from fxtui import __version__
-from fxtui.cli import bench, doctor, launch, layers, predict, runs, train
-from fxtui.cli.streams import complain, discard_stdout
+from fxtui.cli.commands import bench, layers, predict, runs, train
+from fxtui.cli.commands import choose as launch
+from fxtui.cli.commands.doctor import command as doctor
+from fxtui.cli.output.streams import complain, discard_stdout
 from fxtui.config import ConfigError
-from fxtui.engine.heap import keep_freed_memory
+from fxtui.machine.malloc import keep_freed_memory
 from fxtui.run.store import RunLockedError
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130

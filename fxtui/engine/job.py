@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from fxtui import __version__
 from fxtui.config import ConfigError, RunConfig, to_dict
-from fxtui.run.events import Output, RunFinished, RunStarted
-from fxtui.run.session import EngineLink, refuse_rest
+from fxtui.protocol.events import Output, RunFinished, RunStarted
+from fxtui.run.session.local import EngineLink, refuse_rest
 
 if TYPE_CHECKING:
-    from fxtui.engine.data.source import ImageSource
+    from fxtui.engine.data.sources.source import ImageSource
 
 
 def run_job(config: RunConfig, link: EngineLink, source: ImageSource | None = None, *, resume: bool = False) -> None:

@@ -11,20 +11,20 @@ import numpy as np
 import torch
 
 from fxtui.config import RunConfig
+from fxtui.engine.assemble import build_freezing, check_input, images_for, load_for, preprocessing_for
 from fxtui.engine.backbones.load import LoadedModel
-from fxtui.engine.control import Control
-from fxtui.engine.data.augment import Augmentation
-from fxtui.engine.data.source import ImageSource, open_source
+from fxtui.engine.checkpoints.resume import Resumed
+from fxtui.engine.checkpoints.writer import Keeper
+from fxtui.engine.commands import Control
+from fxtui.engine.data.augmentation.views import Augmentation
+from fxtui.engine.data.rows import ImageRows
+from fxtui.engine.data.sources.source import ImageSource, open_source
 from fxtui.engine.devices import resolve_device
-from fxtui.engine.features import FeatureBank
-from fxtui.engine.freezing import Freezing
-from fxtui.engine.images import ImageRows
-from fxtui.engine.keeper import Keeper
-from fxtui.engine.meter import NonFiniteLossError
-from fxtui.engine.resume import Resumed
-from fxtui.engine.setup import build_freezing, check_input, images_for, load_for, preprocessing_for
-from fxtui.engine.trainer import StopNowError, Trainer
-from fxtui.run.events import (
+from fxtui.engine.features.bank import FeatureBank
+from fxtui.engine.freezing.state import Freezing
+from fxtui.engine.metrics.batch_meter import NonFiniteLossError
+from fxtui.engine.training.loop import StopNowError, Trainer
+from fxtui.protocol.events import (
     DataReady,
     ModelReady,
     PipelineStage,
@@ -32,8 +32,8 @@ from fxtui.run.events import (
     RunStatus,
     Shape,
 )
-from fxtui.run.schedule import Timetable
-from fxtui.run.session import EngineLink
+from fxtui.protocol.schedule import Timetable
+from fxtui.run.session.local import EngineLink
 
 
 def work(config: RunConfig, link: EngineLink, source: ImageSource | None, resume: bool = False) -> RunFinished:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fxtui.config import ConfigError
-from fxtui.run.events import EpochEnd
+from fxtui.protocol.events import EpochEnd
 from fxtui.run.state import RunState
 from fxtui.run.store import RunDirectory, RunStore, plain_name
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fxtui import formats as fmt
-from fxtui.run.events import Cost, CostEstimated
+from fxtui.protocol.events import Cost, CostEstimated
+from fxtui.text import numbers as fmt
 
 
 def cost_sentence(estimate: CostEstimated, gained: Sequence[str], lost: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from types import TracebackType
 
 import msgspec
 
-from fxtui.run.events import AnyEvent, Event, decode, encode
+from fxtui.protocol.events import AnyEvent, Event, decode, encode
 
 _CHUNK = 1 << 20
 

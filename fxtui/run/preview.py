@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from fxtui.config import RunConfig, TrainConfig
-from fxtui.run.events import Shape
+from fxtui.protocol.events import Shape
 
 WeightsPlace = Literal["here", "download", "random", "unknown"]
 
@@ -22,8 +22,8 @@ class Preview(Struct, frozen=True, kw_only=True):
     What could not be known cheaply is None. ``images``, ``train`` and ``val`` count images; ``size`` is the side of the
     square that the backbone reads, in pixels. ``presized``: the images have that size already; ``own_split``: the
     source says which of them validate. ``features`` is the width that the head reads, ``frontier`` the shapes
-    that one image has at the freeze boundary. Bytes are those of :class:`fxtui.run.events.Cost`; ``cache_bytes`` is 0
-    where nothing is to be cached, and sure only if ``cache_is_exact``.
+    that one image has at the freeze boundary. Bytes are those of :class:`fxtui.protocol.records.Cost`; ``cache_bytes``
+    is 0 where nothing is to be cached, and sure only if ``cache_is_exact``.
     ``epoch_batches`` is batches in an epoch. Seconds are estimates, ``extract_seconds`` where nothing is cached yet.
     ``devices`` and ``weight_names`` are what may be chosen.
     """

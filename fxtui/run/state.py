@@ -16,7 +16,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from fxtui.run import events as ev
+from fxtui.protocol import events as ev
 
 Phase = Literal[
     "starting", "loading", "extracting", "training", "validating", "paused", "finished", "stopped", "failed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fxtui.advice.rules import RULES, advise, next_stage, standard_error, stuck_epochs
-from fxtui.run import events as ev
+from fxtui.protocol import events as ev
 from fxtui.run.state import RunState, fold
 from tests.run.samples import STAGES, epoch, figures, layers, opening, stamped, trained, unfreezing, whole_run
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fxtui.engine.checkpoint import load_checkpoint
-from fxtui.run import events as ev
+from fxtui.engine.checkpoints.files import load_checkpoint
+from fxtui.protocol import events as ev
 from tests.engine.plain_loop import Learned
 from tests.engine.runs import Outcome, carry_out, tiny_config
 

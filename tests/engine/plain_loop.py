@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fxtui.config import RunConfig
+from fxtui.engine.assemble import images_for, preprocessing_for
 from fxtui.engine.backbones.load import load_model
-from fxtui.engine.cores import cpu_count
-from fxtui.engine.data.source import open_source
-from fxtui.engine.images import ImageRows, Normaliser
-from fxtui.engine.order import epoch_batches, plain_batches
-from fxtui.engine.setup import images_for, preprocessing_for
+from fxtui.engine.data.batch_order import epoch_batches, plain_batches
+from fxtui.engine.data.rows import ImageRows, Normaliser
+from fxtui.engine.data.sources.source import open_source
+from fxtui.machine.cpu import cpu_count
 from tests.engine.invariants import plain_modes
 
 

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from fxtui.config import RunConfig, parse_config
 from fxtui.engine.job import run_job
-from fxtui.run.commands import AnyCommand
-from fxtui.run.events import Event, RunFinished
-from fxtui.run.session import LocalSession
+from fxtui.protocol.commands import AnyCommand
+from fxtui.protocol.events import Event, RunFinished
+from fxtui.run.session.local import LocalSession
 from fxtui.run.state import RunState, fold
 from fxtui.run.store import RunDirectory, RunStore
 

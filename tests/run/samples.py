@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from fxtui.run import events as ev
+from fxtui.protocol import events as ev
 
 STARTED = 1_760_000_000.0
 STAGES = ("conv1", "layer1", "layer2", "layer3", "layer4")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from fxtui.protocol.events import Cost
 from fxtui.run.costs import cost_sentence, pace
-from fxtui.run.events import Cost
 from tests.run.samples import estimated
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fxtui.run import events as ev
+from fxtui.protocol import events as ev
 from fxtui.run.journal import JournalError, JournalReader, JournalWriter, read_journal
 from tests.run.samples import stamped, whole_run
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fxtui.run import events as ev
-from fxtui.run.events import decode, encode
+from fxtui.protocol import events as ev
+from fxtui.protocol.events import decode, encode
 from fxtui.run.state import RunState, fold
 from tests.run.samples import (
     STARTED,

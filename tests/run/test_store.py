@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fxtui.config import ConfigError, parse_config
-from fxtui.run import events as ev
+from fxtui.protocol import events as ev
 from fxtui.run.journal import JournalWriter
 from fxtui.run.state import fold
 from fxtui.run.store import RunDirectory, RunLock, RunLockedError, RunStore, summarise, write_atomically

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from fxtui.run import events as ev
-from fxtui.run.commands import AnyCommand
+from fxtui.protocol import events as ev
+from fxtui.protocol.commands import AnyCommand
 from fxtui.run.store import RunDirectory
 from tests.run.samples import prediction
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from fxtui.config import load_config
-from fxtui.run import events as ev
+from fxtui.protocol import events as ev
 from fxtui.run.journal import JournalWriter
 from fxtui.run.store import RunDirectory, RunStore, summarise
 from tests.tui.fake import START, beginning, epoch_end, finished, thaw

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from fxtui.config import ConfigError
-from fxtui.engine.network import CONNECT_SECONDS
+from fxtui.engine.downloads import CONNECT_SECONDS
 
 _CHUNK = 1 << 20
 # The first digits of the SHA-256 are part of the file's name, as torch.hub has it.

@@ -6,7 +6,7 @@ import torch
 from torch import fx, nn
 
 from fxtui.config import ConfigError
-from fxtui.engine.tracing import UntraceableError, trace
+from fxtui.engine.tracing.trace import UntraceableError, trace
 
 _USUAL = ("fc", "head", "heads", "classifier", "last_linear", "output")
 

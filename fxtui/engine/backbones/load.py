@@ -12,9 +12,9 @@ from torch import nn
 
 from fxtui.config import ConfigError, ModelConfig
 from fxtui.engine.backbones import lite0
-from fxtui.engine.backbones.check import LITE0, check_model_name, is_weights_file
 from fxtui.engine.backbones.download import published_file, published_path
 from fxtui.engine.backbones.heads import find_head, replace_head
+from fxtui.engine.backbones.names import LITE0, check_model_name, is_weights_file
 from fxtui.engine.backbones.registry import (
     build_from_factory,
     build_torchvision,
@@ -25,7 +25,7 @@ from fxtui.engine.backbones.registry import (
 from fxtui.engine.backbones.stages import find_stages
 from fxtui.engine.backbones.weights import load_weights_file
 from fxtui.engine.data.preprocess import Preprocessing
-from fxtui.run.events import WeightsReport
+from fxtui.protocol.events import WeightsReport
 from fxtui.run.preview import WeightsPlace
 
 

@@ -1,31 +1,45 @@
-"""Older names of tensors, which published files still use, as the names of today's modules.
-
-torchvision renames while it loads (``densenet._load_state_dict``, ``vision_transformer.MLPBlock``); its own files for
-these families hold the older names.
-"""
+"""What can be said about a backbone and its weights without importing torch."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
+from pathlib import Path
 
-from torch import Tensor
+from fxtui.config import ConfigError, ModelConfig
 
-from fxtui.engine.backbones import lite0
-from fxtui.engine.backbones.check import LITE0
+LITE0 = "efficientnet_lite0"
+_FACTORY = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
+# A decorated function whose decorators include the one that registers a model under the function's name.
+_REGISTERED = re.compile(r"^@register_model\(\)\n(?:@.*\n)*def (\w+)\(", re.MULTILINE)
+_FILE_ENDINGS = (".pth", ".pt", ".safetensors", ".bin", ".ckpt", ".tar")
 
-_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
-_VIT = re.compile(r"(\.mlp\.)linear_([12])\.")
+
+def known_backbones() -> tuple[str, ...]:
+    """The names that ``model.backbone`` may have, factories aside; read off torchvision's files, which are not run."""
+    found = {LITE0}
+    spec = importlib.util.find_spec("torchvision")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        for path in Path(folder, "models").glob("*.py"):
+            found.update(_REGISTERED.findall(path.read_text(encoding="utf-8")))
+    return tuple(sorted(found))
 
 
-def current_names(backbone: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors under the names that the backbone gives them, whatever prefix is in front; others as they are."""
-    if backbone.startswith("densenet"):
-        return {_DENSENET.sub(r"\1\2", name): tensor for name, tensor in tensors.items()}
-    if backbone.startswith("vit_"):
-        layers = {"1": "0", "2": "3"}
-        return {
-            _VIT.sub(lambda found: f"{found[1]}{layers[found[2]]}.", name): tensor for name, tensor in tensors.items()
-        }
-    if backbone == LITE0:
-        return lite0.current_names(tensors)
-    return tensors
+def is_weights_file(weights: str) -> bool:
+    """Whether the setting names a file rather than a set of weights that comes with the backbone."""
+    return "/" in weights or weights.lower().endswith(_FILE_ENDINGS)
+
+
+def check_model_name(model: ModelConfig) -> None:
+    """Refuse what is wrong by its form, and a weights file that is not there.
+
+    Raises:
+        ConfigError: see above.
+    """
+    name = model.backbone
+    if ":" in name and not name.startswith("timm:") and not _FACTORY.match(name):
+        raise ConfigError(f"model.backbone = '{name}': expected package.module:factory")
+    if name.startswith("timm:"):
+        raise ConfigError(f"model.backbone = '{name}': timm models are not supported yet; use a factory that builds it")
+    if is_weights_file(model.weights) and not Path(model.weights).expanduser().is_file():
+        raise ConfigError(f"model.weights = '{model.weights}': no such file")

@@ -18,7 +18,7 @@ from torch.nn.parameter import is_lazy
 from torchvision.models import WeightsEnum
 
 from fxtui.config import ConfigError
-from fxtui.engine.backbones.check import LITE0
+from fxtui.engine.backbones.names import LITE0
 from fxtui.engine.data.preprocess import Preprocessing
 
 _IMAGENET = Preprocessing(256, 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

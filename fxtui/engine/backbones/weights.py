@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from fxtui.config import ConfigError
-from fxtui.engine.backbones.names import current_names
-from fxtui.run.events import WeightsReport
+from fxtui.engine.backbones.renamed_tensors import current_names
+from fxtui.protocol.events import WeightsReport
 
 Tensors = dict[str, Tensor]
 _DEEPEST = 3

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fxtui.engine.cores import cpu_count
 from fxtui.engine.data.preprocess import Preprocessing
-from fxtui.engine.data.source import BrokenImageError, ImageSource
+from fxtui.engine.data.sources.source import BrokenImageError, ImageSource
+from fxtui.machine.cpu import cpu_count
 
 _BATCHES_AHEAD = 3
 # An image and its number in the source -> its pixels [size, size, 3].

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from plotext._figure import _figure_class
 
-from fxtui.tui.lines import Piece
+from fxtui.text.lines import Piece
 from fxtui.tui.plotting.scale import DOTS_X, DOTS_Y, dot_of
 from fxtui.tui.plotting.spec import Curve, Limits
 

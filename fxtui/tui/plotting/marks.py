@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from fxtui.tui.lines import Piece
+from fxtui.text.lines import Piece
 from fxtui.tui.plotting.canvas import EMPTY, Canvas
 from fxtui.tui.plotting.scale import column_of, row_of
 from fxtui.tui.plotting.spec import Curve, Limits, Mark

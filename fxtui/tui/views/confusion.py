@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fxtui import formats
-from fxtui.run.events import Evaluation
-from fxtui.tui.lines import Line, Piece, bar, fit, title
+from fxtui.protocol.events import Evaluation
+from fxtui.text import numbers as formats
+from fxtui.text.lines import Line, Piece, bar, fit, title
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fxtui import formats
 from fxtui.run.state import RunState
-from fxtui.tui.curves import freeze_words
-from fxtui.tui.lines import Line, Piece, fit, title
+from fxtui.text import numbers as formats
+from fxtui.text.lines import Line, Piece, fit, title
+from fxtui.tui.views.curves import freeze_words
 
 
 def epoch_lines(state: RunState, width: int, height: int, focused: bool = False) -> list[Line]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fxtui.run.state import RunState
-from fxtui.tui.actions import LAST, Action, actions_on
-from fxtui.tui.lines import Line, Piece, fit, spread, width_of
+from fxtui.text.lines import Line, Piece, fit, spread, width_of
+from fxtui.tui.dashboard.actions import LAST, Action, actions_on
 
 _PALETTE = Action("palette", "ctrl+p", "^p", "palette", "command palette")
 _GAP = "  "

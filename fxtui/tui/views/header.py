@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fxtui import formats
-from fxtui.run.events import StageName
+from fxtui.machine.meters import MachineSample
+from fxtui.protocol.events import StageName
 from fxtui.run.state import RunState
 from fxtui.run.store import plain_name
-from fxtui.tui.actions import SCREENS
-from fxtui.tui.columns import cut
-from fxtui.tui.lines import Line, Piece, bar, fit, spread, width_of
-from fxtui.tui.machine import MachineSample
+from fxtui.text import numbers as formats
+from fxtui.text.columns import cut
+from fxtui.text.lines import Line, Piece, bar, fit, spread, width_of
+from fxtui.tui.dashboard.actions import SCREENS
 
 _WIDE = 100
 _STAGE_NAMES: dict[StageName, str] = {

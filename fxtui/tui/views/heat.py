@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from fxtui.run.state import RunState
-from fxtui.tui.lines import Line, Piece, fit, title
+from fxtui.text.lines import Line, Piece, fit, title
 
 _NAME = 14
 _FAST, _SLOW = 2, 4

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from fxtui import formats
-from fxtui.run.events import ClassScore, Evaluation, ImageResult, Prediction
-from fxtui.tui.columns import cut
-from fxtui.tui.lines import Line, Piece, bar, fit, spark, title, width_of
-from fxtui.tui.picture import picture_lines
+from fxtui.protocol.events import ClassScore, Evaluation, ImageResult, Prediction
+from fxtui.text import numbers as formats
+from fxtui.text.columns import cut
+from fxtui.text.lines import Line, Piece, bar, fit, spark, title, width_of
+from fxtui.tui.views.picture import picture_lines
 
 _PICTURE = 32
 # Lines from which on there is room for arrows between the steps.

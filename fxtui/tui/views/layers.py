@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from fxtui import formats
-from fxtui.run.events import LayerRow
+from fxtui.protocol.events import LayerRow
 from fxtui.run.state import RunState
-from fxtui.tui.columns import Column, cells_of, fitting, heads_of
-from fxtui.tui.glyphs import asked_mark, trains_mark
-from fxtui.tui.lines import Line, bar, fit, title
+from fxtui.text import numbers as formats
+from fxtui.text.columns import Column, cells_of, fitting, heads_of
+from fxtui.text.glyphs import asked_mark, trains_mark
+from fxtui.text.lines import Line, bar, fit, title
 
 # A visible row: the layer, its depth, and its fold mark.
 Visible = tuple[LayerRow, int, str]

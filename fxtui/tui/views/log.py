@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from fxtui import formats
 from fxtui.run.state import LogLine, RunState
-from fxtui.tui.lines import Line, fit, title
+from fxtui.text import numbers as formats
+from fxtui.text.lines import Line, fit, title
 
 _ROLES = {"warning": "warn", "error": "error", "output": "muted", "info": ""}
 _SIGNS = {"warning": "! ", "error": "✗ ", "output": "  ", "info": "  "}

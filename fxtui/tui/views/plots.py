@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fxtui import formats
 from fxtui.advice.rules import standard_error
 from fxtui.run.state import RunState
-from fxtui.tui.curves import PlotSettings, Reading, What, shown_by
-from fxtui.tui.lines import Line, title, width_of
-from fxtui.tui.plotting.ticks import x_label
+from fxtui.text import numbers as formats
+from fxtui.text.lines import Line, title, width_of
+from fxtui.tui.plotting.axes import x_label
+from fxtui.tui.views.curves import PlotSettings, Reading, What, shown_by
 
 _ROOMY = 50
 _FIGURES: dict[What, Callable[[float | None], str]] = {"loss": formats.loss, "accuracy": formats.accuracy}

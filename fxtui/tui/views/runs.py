@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from fxtui import formats
 from fxtui.advice.rules import standard_error
 from fxtui.run.catalogue import RunEntry, settings_alike, settings_that_differ
-from fxtui.tui.columns import Column, cells_of, cut, fitting, heads_of, left, right
-from fxtui.tui.lines import Line, Piece, fit, spark, title
+from fxtui.text import numbers as formats
+from fxtui.text.columns import Column, cells_of, cut, fitting, heads_of, left, right
+from fxtui.text.lines import Line, Piece, fit, spark, title
 
 RUN_MARKS: dict[str, Piece] = {
     "running": ("●", "ok"), "finished": ("✓", "ok"), "stopped": ("■", "warn"), "failed": ("✗", "error"),

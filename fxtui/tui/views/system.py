@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fxtui import formats
-from fxtui.tui.lines import Line, Piece, bar, fit, spark, spread, title
-from fxtui.tui.machine import GpuSample, MachineSample
+from fxtui.machine.meters import GpuSample, MachineSample
+from fxtui.text import numbers as formats
+from fxtui.text.lines import Line, Piece, bar, fit, spark, spread, title
 
 _GIB = 1024**3
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fxtui import formats
+from fxtui.protocol.events import Cost, CostEstimated
 from fxtui.run.costs import held_bytes, pace
-from fxtui.run.events import Cost, CostEstimated
 from fxtui.run.state import RunState
-from fxtui.tui.lines import Line, fit, title
+from fxtui.text import numbers as formats
+from fxtui.text.lines import Line, fit, title
 
 _ACTS = {"freeze_all": "f", "unfreeze_next": "u", "undo": "z"}
 

@@ -9,7 +9,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from fxtui.tui.lines import Line, fit
+from fxtui.text.lines import Line, fit
 from fxtui.tui.widgets.line_view import LineView
 
 

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from fxtui.run.state import RunState
-from fxtui.tui.lines import fit, title
+from fxtui.text.lines import fit, title
 from fxtui.tui.views.confusion import class_lines, confused_pairs, matrix_lines, pair_lines
 from fxtui.tui.widgets.panels import Panel
 

@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, OptionList
 
-from fxtui.tui.lines import Line
+from fxtui.text.lines import Line
 from fxtui.tui.widgets.line_view import LineView
 
 _ARROW: Line = ((" ▾", "muted"),)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fxtui.run.events import ImageResult, Prediction
+from fxtui.protocol.events import ImageResult, Prediction
 from fxtui.run.state import RunState
-from fxtui.tui.lines import fit, title
+from fxtui.text.lines import fit, title
 from fxtui.tui.views.images import chosen_images, image_list_lines, prediction_lines, trace_lines
 from fxtui.tui.widgets.cursor_list import CursorList
 from fxtui.tui.widgets.panels import Panel

@@ -9,7 +9,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from fxtui.run.events import LayerRow
+from fxtui.protocol.events import LayerRow
 from fxtui.run.state import RunState
 from fxtui.tui.views.layers import Visible, frontier_at, layer_lines, layers_title
 from fxtui.tui.widgets.cursor_list import HEAD, MOVES

@@ -11,8 +11,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from fxtui.tui.glyphs import to_ascii
-from fxtui.tui.lines import PIXEL, Line, fit
+from fxtui.text.glyphs import to_ascii
+from fxtui.text.lines import PIXEL, Line, fit
 
 
 class LineView(Widget):

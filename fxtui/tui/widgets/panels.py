@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fxtui.run.state import RunState
-from fxtui.tui.frugal import FrugalApp
+from fxtui.tui.terminal.base_app import FrugalApp
 from fxtui.tui.views.epochs import epoch_lines
 from fxtui.tui.views.header import header_lines
 from fxtui.tui.views.log import log_lines

@@ -12,9 +12,9 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from fxtui.run.state import RunState
-from fxtui.tui.curves import CurveSource, OverlayRun, PlotSettings, Reading, What, on_axis, x_end
-from fxtui.tui.lines import Line
+from fxtui.text.lines import Line
 from fxtui.tui.plotting import GUTTER, Limits, column_of, draw_plot, x_of
+from fxtui.tui.views.curves import CurveSource, OverlayRun, PlotSettings, Reading, What, on_axis, x_end
 from fxtui.tui.views.plots import accuracy_title, loss_title, reading_title
 from fxtui.tui.widgets.panels import Panel
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from fxtui.run.catalogue import RunEntry
 from fxtui.run.state import RunState
-from fxtui.tui.lines import title
+from fxtui.text.lines import title
 from fxtui.tui.plotting import Curve, Overlay, PlotSpec, draw_plot
 from fxtui.tui.views.runs import difference_lines, done_lines, run_lines
 from fxtui.tui.widgets.cursor_list import CursorList

@@ -5,10 +5,10 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 
-from fxtui import formats
 from fxtui.run.state import RunState
 from fxtui.run.store import RunDirectory
-from fxtui.tui.frugal import FrugalApp
+from fxtui.text import numbers as formats
+from fxtui.tui.terminal.base_app import FrugalApp
 from fxtui.tui.views.system import machine_lines, place_lines, system_panel_lines, terminal_lines
 from fxtui.tui.widgets.panels import Panel
 

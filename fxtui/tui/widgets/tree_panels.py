@@ -7,7 +7,7 @@ from collections.abc import Callable
 from textual import events
 from textual.message import Message
 
-from fxtui.run.events import LayerRow
+from fxtui.protocol.events import LayerRow
 from fxtui.run.state import RunState
 from fxtui.tui.views.heat import heat_lines
 from fxtui.tui.views.layers import fault_line

@@ -17,9 +17,9 @@ from fxtui.config import ConfigError, DataConfig
 from fxtui.engine.data.decode import BrokenImageError, open_rgb
 from fxtui.engine.data.loader import PixelLoader
 from fxtui.engine.data.preprocess import Preprocessing
-from fxtui.engine.data.source import open_source
+from fxtui.engine.data.sources.source import open_source
 from fxtui.engine.data.split import make_split
-from tests.engine.data.messy import jpeg_bytes, messy_folder, photo
+from tests.engine.data.sources.messy import jpeg_bytes, messy_folder, photo
 
 IMAGENET = Preprocessing(256, 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 

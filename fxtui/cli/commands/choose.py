@@ -1,0 +1,78 @@
+"""The bare ``fxtui``: choose a run, a configuration or a folder, or fill in a new run, and go on as ``train`` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from fxtui.cli.commands.train import has_terminal, launch
+from fxtui.cli.display_options import Wishes, theme_of
+from fxtui.cli.options import DEFAULT_RUNS, Ascii, LowBandwidth, NoColor, Runs, ThemeName
+from fxtui.config import ConfigError, RunConfig, load_config
+from fxtui.run.preview import Preview, PreviewFailedError
+
+
+def choose(
+    runs: Runs = DEFAULT_RUNS,
+    low_bandwidth: LowBandwidth = False,
+    ascii_only: Ascii = False,
+    no_color: NoColor = False,
+    theme: ThemeName = None,
+) -> int:
+    """Choose what to train from what is here: runs, configurations, folders of images, or a new run."""
+    from fxtui.cli.sessions import new_session, resumed_session
+    from fxtui.run.nearby import look_around
+    from fxtui.tui.launcher.app import GoOn, LauncherApp, StartFile
+    from fxtui.tui.launcher.form_screen import FormHelp
+
+    if not has_terminal():
+        raise ConfigError("choose: needs a terminal; without one use fxtui train CONFIG|FOLDER")
+    wishes = Wishes(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
+    app = LauncherApp(
+        lambda: look_around(Path(), runs),
+        FormHelp(preview, backbones),
+        look=wishes.look(),
+        theme=theme_of(wishes),
+    )
+    match app.run():
+        case GoOn(run=run):
+            return launch(lambda: resumed_session(str(run), [], runs), headless=False, json=False, wishes=wishes)
+        case StartFile(path=path, new=new):
+            if new:
+                typer.echo(f"wrote {path}; again with: fxtui train {path}")
+            config = load_config(path)
+            return launch(lambda: new_session(config, runs), headless=False, json=False, wishes=wishes)
+    return app.return_code or 0
+
+
+def backbones() -> tuple[str, ...]:
+    """The names of the backbones that can be chosen; torch is not loaded for them."""
+    from fxtui.engine.backbones.names import known_backbones
+
+    return known_backbones()
+
+
+def preview(config: RunConfig) -> Preview:
+    """What a run would be like; what is wrong without torch is said without it.
+
+    Raises:
+        ConfigError: the run would be refused.
+        PreviewFailedError: nothing can be said.
+    """
+    from fxtui.cli.sessions import check_without_torch
+
+    try:
+        source = check_without_torch(config)
+        from fxtui.engine.costs.of_run import preview as look_ahead
+
+        return look_ahead(config, source)
+    except ConfigError:
+        raise
+    except ImportError as error:
+        raise PreviewFailedError(f"cannot be imported: {error}") from error
+    # What a model raises on random weights and made-up images is its own affair, and no reason to lose the form.
+    except Exception as error:
+        raise PreviewFailedError(
+            f"cannot be previewed: {(str(error) or type(error).__name__).splitlines()[0]}"
+        ) from error

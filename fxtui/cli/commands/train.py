@@ -1,0 +1,99 @@
+"""``fxtui train``, ``fxtui demo`` and the bare ``fxtui PATH``: a new run, in the dashboard or in lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fxtui.cli.display_options import Wishes, theme_of
+from fxtui.cli.options import DEFAULT_RUNS, Ascii, Headless, Json, LowBandwidth, NoColor, Overrides, Runs, ThemeName
+from fxtui.config import ConfigError, bundled_config, load_config
+from fxtui.run.session.local import LocalSession
+
+
+def train(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="CONFIG|FOLDER", help="A TOML file or a folder of images.")
+    ] = None,
+    overrides: Overrides = None,
+    headless: Headless = False,
+    json: Json = False,
+    runs: Runs = DEFAULT_RUNS,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="RUN", help="Go on from this run's last checkpoint instead.")
+    ] = None,
+    low_bandwidth: LowBandwidth = False,
+    ascii_only: Ascii = False,
+    no_color: NoColor = False,
+    theme: ThemeName = None,
+) -> int:
+    """Train from a configuration or a folder of images, in the dashboard if there is a terminal.
+
+    Without one, or with --headless, progress is printed as lines.
+    """
+    from fxtui.cli.sessions import config_at, new_session, resumed_session
+
+    wishes = Wishes(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
+    if resume is not None:
+        if config is not None:
+            raise ConfigError(f"{config}: a run that goes on has its configuration; leave it out with --resume")
+        return launch(
+            lambda: resumed_session(resume, overrides or [], runs), headless=headless, json=json, wishes=wishes
+        )
+    if config is None:
+        raise ConfigError("CONFIG|FOLDER: missing; give a TOML file or a folder of images, or --resume RUN")
+    wanted = config_at(config, overrides or [])
+    return launch(lambda: new_session(wanted, runs), headless=headless, json=json, wishes=wishes)
+
+
+def demo(
+    overrides: Overrides = None,
+    headless: Headless = False,
+    json: Json = False,
+    runs: Runs = DEFAULT_RUNS,
+    low_bandwidth: LowBandwidth = False,
+    ascii_only: Ascii = False,
+    no_color: NoColor = False,
+    theme: ThemeName = None,
+) -> int:
+    """Train on 1,000 embedded handwritten digits: no network, no data of yours."""
+    from fxtui.cli.sessions import new_session
+
+    wishes = Wishes(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
+    config = load_config(bundled_config("demo"), overrides)
+    return launch(lambda: new_session(config, runs), headless=headless, json=json, wishes=wishes)
+
+
+def launch(
+    open_session: Callable[[], LocalSession], *, headless: bool, json: bool, wishes: Wishes | None = None
+) -> int:
+    """Open a session, start it and follow it to its end; returns the exit status.
+
+    Raises:
+        ConfigError: the session cannot be opened, or there is no theme as wished.
+    """
+    wishes = wishes or Wishes()
+    # A wrong name is said before there is a run.
+    theme_of(wishes)
+    if json:
+        from fxtui.cli.following.json_lines import follow_as_json
+
+        return follow_as_json(open_session)
+    session = open_session()
+    if headless or not has_terminal():
+        from fxtui.cli.following.headless import follow_in_lines
+
+        return follow_in_lines(session)
+    from fxtui.cli.following.dashboard import follow_in_dashboard
+
+    return follow_in_dashboard(session, wishes)
+
+
+def has_terminal() -> bool:
+    """Whether a dashboard can be shown: a terminal for keys and for the screen that can move its cursor."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb"

@@ -1,0 +1,42 @@
+"""What a user may wish of the dashboard's look, on the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+
+from fxtui.tui.terminal.profile import Look, look_for
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user said about the dashboard's look; ``theme`` None: by the terminal."""
+
+    ascii_only: bool = False
+    low_bandwidth: bool = False
+    no_color: bool = False
+    theme: str | None = None
+
+    def look(self) -> Look:
+        """As wished, and as the terminal needs it."""
+        return look_for(
+            os.environ,
+            sys.stdout.encoding or "",
+            ascii_only=self.ascii_only,
+            low_bandwidth=self.low_bandwidth,
+            no_color=self.no_color,
+        )
+
+
+def theme_of(wishes: Wishes) -> str | None:
+    """The full name of the theme that was wished for.
+
+    Raises:
+        ConfigError: there is no such theme.
+    """
+    if wishes.theme is None:
+        return None
+    from fxtui.tui.terminal.theme import theme_named
+
+    return theme_named(wishes.theme)

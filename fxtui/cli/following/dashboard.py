@@ -1,0 +1,68 @@
+"""Training in the dashboard: the screen is opened, left, and the run is waited for if it goes on without it."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+
+from fxtui.cli.display_options import Wishes, theme_of
+from fxtui.cli.following.capture import captured_output
+from fxtui.cli.following.follow import conclude
+from fxtui.cli.following.report import ending
+from fxtui.cli.following.signals import Interrupts
+from fxtui.cli.output.console import SteadyConsole
+from fxtui.cli.output.streams import complain
+from fxtui.cli.sessions import discard
+from fxtui.protocol.events import Output, Warning
+from fxtui.run.session.local import LocalSession
+
+_POLL_SECONDS = 0.2
+
+
+def follow_in_dashboard(session: LocalSession, wishes: Wishes | None = None) -> int:
+    """Open the dashboard on a session that is not started, and return the exit status when both have ended."""
+    from fxtui.tui.dashboard.app import DashboardApp
+
+    wishes = wishes or Wishes()
+    # Before the output is captured: afterwards it has the encoding of a file.
+    look, theme = wishes.look(), theme_of(wishes)
+
+    def keep(text: str) -> None:
+        session.link.emit(Output(text=text))
+
+    out = SteadyConsole()
+    with ExitStack() as rest:
+        with captured_output(keep):
+            captured = sys.stdout
+
+            def start() -> None:
+                # Textual puts streams of its own in place, which swallow what is printed.
+                sys.stdout = sys.stderr = captured
+                session.start()
+
+            past = session.run.load_state() if session.continued else None
+            app = DashboardApp(session, past, look=look, theme=theme, on_ready=start)
+            status = app.run() or 0
+            # At once: Textual's loop leaves signals deadly behind, and a dying shell hangs up a second time.
+            interrupts = rest.enter_context(Interrupts(session))
+        _wait(session, interrupts, out)
+    if not session.run.journal.stat().st_size:
+        discard(session.run)
+        return status
+    state = session.run.load_state()
+    if state.finished is None or state.finished.exit_status == 2:
+        return conclude(session, state.finished, complain)
+    for line in ending(state, session.run):
+        out.print(line.text, line.style)
+    return state.finished.exit_status
+
+
+def _wait(session: LocalSession, interrupts: Interrupts, out: SteadyConsole) -> None:
+    if not session.alive:
+        return
+    session.link.emit(Warning(text="the dashboard is closed, training goes on"))
+    out.print(f"training goes on: {session.run.name}; ctrl+c stops and saves")
+    while session.alive:
+        session.join(_POLL_SECONDS)
+        if text := interrupts.news():
+            complain(text)

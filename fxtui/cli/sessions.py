@@ -1,0 +1,129 @@
+"""From what a user typed to a session that is ready to start."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fxtui.config import ConfigError, RunConfig, folder_config, load_config
+from fxtui.protocol.commands import AnyCommand, SetEpochs, SetLr
+from fxtui.protocol.events import Event
+from fxtui.run.session.local import AfterEngine, Engine, EngineLink, LocalSession
+from fxtui.run.store import RunDirectory, RunStore
+from fxtui.text import numbers as fmt
+
+if TYPE_CHECKING:
+    from fxtui.engine.data.sources.source import ImageSource
+
+# What may be another when a run goes on, because it can be changed while it trains.
+_CHANGEABLE = ("train.epochs", "train.lr")
+
+
+def config_at(path: Path, overrides: list[str]) -> RunConfig:
+    """The configuration that a path stands for: a TOML file, a folder of images, or a CSV manifest.
+
+    Raises:
+        ConfigError: it is none of these, or a key or value in it is wrong.
+    """
+    if path.is_dir():
+        if (path / "events.jsonl").is_file():
+            raise ConfigError(f"{path}: is a run; see it with fxtui show {path}")
+        return folder_config(path, overrides)
+    if path.suffix.lower() == ".csv" and path.is_file():
+        return folder_config(path, overrides)
+    if path.is_file() and path.suffix.lower() != ".toml":
+        raise ConfigError(f"{path}: expected a .toml configuration, a folder of images or a .csv manifest")
+    if not path.exists() and path.suffix.lower() != ".toml":
+        raise ConfigError(f"{path}: no such file or folder")
+    return load_config(path, overrides)
+
+
+def check_without_torch(config: RunConfig) -> ImageSource | None:
+    """Check what can be known before torch is loaded; returns the images where they are listed without it.
+
+    Raises:
+        ConfigError: the data or the model cannot be what the configuration says.
+    """
+    from fxtui.engine.backbones.names import check_model_name
+
+    check_model_name(config.model)
+    # The embedded digits cannot be wrong, and loading them, or what reads data, would hold up the first paint.
+    if config.data.source == "digits":
+        return None
+    from fxtui.engine.data.sources.source import needs_torch, open_source
+
+    return None if needs_torch(config.data) else open_source(config.data)
+
+
+def new_session(config: RunConfig, runs: Path) -> LocalSession:
+    """A session for a new run below ``runs``, not yet started.
+
+    Raises:
+        ConfigError: the configuration is wrong, or the directory cannot be written.
+    """
+    source = check_without_torch(config)
+    run = RunStore(runs).create(config)
+    return LocalSession(run, _engine(config, source), _afterwards(run, source))
+
+
+def resumed_session(reference: str, overrides: list[str], runs: Path) -> LocalSession:
+    """A session that goes on from the last checkpoint of a run, not yet started.
+
+    Raises:
+        ConfigError: there is no such run, it has no checkpoint or nothing left to do, or a setting cannot change.
+        RunLockedError: another process is writing to the run.
+    """
+    run = RunStore(runs).find(reference)
+    for key in (override.partition("=")[0].strip() for override in overrides):
+        if key not in _CHANGEABLE:
+            raise ConfigError(
+                f"--set {key}: a run that goes on keeps its settings, but for {' and '.join(_CHANGEABLE)}"
+            )
+    config = run.load_config()
+    wanted = load_config(run.config, overrides).train
+    state = run.load_state()
+    done = len(state.epochs)
+    if not any((run.checkpoints / name).is_dir() for name in ("last", ".last.old")):
+        raise ConfigError(f"RUN {run.name}: has no checkpoint yet; start it anew with fxtui train {run.config}")
+    if state.finished and state.finished.status == "finished" and wanted.epochs <= done:
+        raise ConfigError(
+            f"RUN {run.name}: has finished its {fmt.plural(done, 'epoch')}; "
+            f"give it more with --set train.epochs={done + 5}"
+        )
+    if wanted.epochs != config.train.epochs and wanted.epochs < done:
+        raise ConfigError(f"train.epochs = {wanted.epochs}: RUN {run.name} has done {done} already; expected more")
+    source = check_without_torch(config)
+    session = LocalSession(run, _engine(config, source, resume=True), _afterwards(run, source))
+    for override in overrides:
+        key = override.partition("=")[0].strip()
+        session.send(SetEpochs(epochs=wanted.epochs) if key == "train.epochs" else SetLr(lr=wanted.lr))
+    return session
+
+
+def discard(run: RunDirectory) -> None:
+    """Remove a run that never began."""
+    shutil.rmtree(run.path, ignore_errors=True)
+
+
+def _engine(config: RunConfig, source: ImageSource | None, *, resume: bool = False) -> Engine:
+    def engine(link: EngineLink) -> None:
+        from fxtui.engine.job import run_job
+
+        run_job(config, link, source, resume=resume)
+
+    return engine
+
+
+def _afterwards(run: RunDirectory, source: ImageSource | None) -> AfterEngine:
+    made: list[AfterEngine] = []
+
+    def answer(command: AnyCommand) -> list[Event]:
+        # Imported with the first question: it loads torch.
+        from fxtui.engine.predicting.after_the_run import Afterwards
+
+        if not made:
+            made.append(Afterwards(run, source))
+        return made[0](command)
+
+    return answer

@@ -1,0 +1,205 @@
+"""Carries out commands between two batches. Each is answered: done, with what changed, or refused, with the reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from fxtui.config import ConfigError
+from fxtui.engine.freezing.state import FreezeError, target_of
+from fxtui.engine.training.loop import StopNowError, Trainer
+from fxtui.protocol import commands as cmd
+from fxtui.protocol.events import CommandDone, CommandOrigin, CommandRefused, RunPaused, RunResumed
+from fxtui.protocol.schedule import Timetable
+from fxtui.run.session.local import EngineLink
+
+_Result = TypeVar("_Result")
+
+
+class Control:
+    """The engine's ear: takes commands from the link, and from the timetable when they are due, to the trainer."""
+
+    def __init__(self, link: EngineLink, timetable: Timetable) -> None:
+        self._link = link
+        self._timetable = timetable
+        self._waiting: list[cmd.AnyCommand] = []
+        self._paused = False
+        # Inside a pause, whose time is discounted as a whole.
+        self.trainer: Trainer | None = None
+
+    def check_stop(self) -> None:
+        """Called while features are extracted: only an order to stop now is obeyed at once, the rest waits.
+
+        Raises:
+            StopNowError: the run is to end.
+        """
+        while (command := self._link.next_command()) is not None:
+            if isinstance(command, cmd.Stop) and command.when == "now":
+                self._answer(command, "stopping", "user")
+                raise StopNowError(command.interrupted)
+            self._waiting.append(command)
+
+    def obey(self) -> bool:
+        """Carry out what is due now and every command that waits; True if the freeze boundary moved.
+
+        While paused, wait for more.
+
+        Raises:
+            StopNowError: the run is to end.
+        """
+        moved = self._keep_to_timetable()
+        if not self._waiting and not self._link.has_command():
+            return moved
+        moved |= self._drain()
+        if self._paused:
+            moved |= self._pause()
+        return moved
+
+    def _keep_to_timetable(self) -> bool:
+        progress = self._trainer().progress
+        due = self._timetable.due(epochs_done=progress.epoch, batches_done=progress.batch, steps_done=progress.step)
+        step, taken = progress.scheduled
+        moved = False
+        for number in range(taken if step == progress.step else 0, len(due)):
+            # Noted before it is carried out, so that a run which it stops does not meet it again.
+            progress.scheduled = (progress.step, number + 1)
+            moved |= self._carry_out(due[number], "schedule")
+        return moved
+
+    def _drain(self) -> bool:
+        moved = False
+        while (command := self._waiting.pop(0) if self._waiting else self._link.next_command()) is not None:
+            moved |= self._carry_out(command, "user")
+        return moved
+
+    def _pause(self) -> bool:
+        trainer = self._trainer()
+        progress = trainer.progress
+        started = time.monotonic()
+        self._link.emit(RunPaused(epoch=progress.epoch + 1, step=progress.step))
+        trainer.checkpoint()
+        moved, away = False, trainer.away
+        while self._paused:
+            command = self._link.next_command(timeout=None)
+            if command is not None:
+                moved |= self._carry_out(command, "user")
+            moved |= self._drain()
+        self._link.emit(RunResumed(epoch=progress.epoch + 1, step=progress.step))
+        # What was done meanwhile has been discounted already.
+        trainer.discount(time.monotonic() - started - (trainer.away - away))
+        return moved
+
+    def _carry_out(self, command: cmd.AnyCommand, origin: CommandOrigin) -> bool:
+        """Do one command and answer it; True if the freeze boundary moved."""
+        before = self._trainer().freezing.trainable
+        try:
+            text = self._do(command, origin)
+        except FreezeError as refusal:
+            self._link.emit(CommandRefused(command=command.name, reason=str(refusal)))
+            return False
+        self._answer(command, text, origin)
+        return self._trainer().freezing.trainable != before
+
+    def _do(self, command: cmd.AnyCommand, origin: CommandOrigin) -> str:
+        trainer = self._trainer()
+        progress = trainer.progress
+        match command:
+            case cmd.SetTrainable() | cmd.FreezeAll() | cmd.UnfreezeAll() | cmd.UnfreezeNext():
+                return trainer.change_freezing(target_of(command, trainer.freezing), command.name)
+            case cmd.Undo():
+                return trainer.undo_freezing()
+            case cmd.Estimate():
+                return self._estimate(command.change)
+            case cmd.Predict():
+                self._predict(command.images)
+                return ""
+            case cmd.Evaluate():
+                if not trainer.answers.evaluate(command.limit):
+                    raise FreezeError("no epoch has been validated yet")
+                return ""
+            case cmd.SetLr():
+                return self._set_lr(command.lr)
+            case cmd.SetEpochs():
+                return self._set_epochs(command.epochs)
+            case cmd.Pause():
+                if self._paused:
+                    raise FreezeError("paused already")
+                self._paused = True
+                return "paused"
+            case cmd.Resume():
+                if not self._paused:
+                    raise FreezeError("not paused")
+                self._paused = False
+                return "training goes on"
+            case cmd.Checkpoint():
+                trainer.checkpoint()
+                return f"checkpoint saved: step {progress.step}"
+            case cmd.Stop(when="epoch"):
+                trainer.stop_after_epoch = True
+                self._paused = False
+                return f"stops after epoch {progress.epoch + (progress.batch > 0 or progress.epoch == 0)}"
+            case cmd.Stop():
+                self._answer(command, "stopping", origin)
+                raise StopNowError(command.interrupted)
+
+    def _estimate(self, change: cmd.FreezeCommand) -> str:
+        return self._discounted(lambda: self._trainer().estimate(change))
+
+    def _predict(self, images: tuple[int | str, ...]) -> None:
+        try:
+            self._discounted(lambda: self._trainer().predict(images))
+        except ConfigError as refusal:
+            raise FreezeError(str(refusal)) from None
+
+    def _discounted(self, work: Callable[[], _Result]) -> _Result:
+        """Do something that is no training, and leave its time out of the epoch's."""
+        started = time.monotonic()
+        result = work()
+        self._trainer().discount(time.monotonic() - started)
+        return result
+
+    def _set_lr(self, lr: float) -> str:
+        if not 0 < lr < float("inf"):
+            raise FreezeError(f"learning rate {lr}: expected a number above 0")
+        before = self._trainer().optimization.base_lr
+        self._trainer().set_lr(lr)
+        return f"learning rate {before:g} → {lr:g} for the head"
+
+    def _set_epochs(self, epochs: int) -> str:
+        trainer = self._trainer()
+        progress = trainer.progress
+        under_way = progress.epoch + (progress.batch > 0)
+        if epochs < max(under_way, 1):
+            what = "is under way" if progress.batch else "has ended"
+            raise FreezeError(f"{epochs} epochs: epoch {under_way} {what}, so at least {max(under_way, 1)}")
+        if epochs == progress.epochs:
+            raise FreezeError(f"{epochs} epochs are planned already")
+        trainer.set_epochs(epochs)
+        return f"{epochs} epochs planned"
+
+    def _answer(self, command: cmd.AnyCommand, text: str, origin: CommandOrigin) -> None:
+        progress = self.trainer.progress if self.trainer else None
+        self._link.emit(
+            CommandDone(
+                command=command.name,
+                text=text,
+                arguments=_arguments(command),
+                origin=origin,
+                epoch=progress.epoch + 1 if progress else 0,
+                batch=progress.batch if progress else 0,
+                step=progress.step + 1 if progress else 0,
+            )
+        )
+
+    def _trainer(self) -> Trainer:
+        assert self.trainer is not None, "commands are obeyed only once the trainer stands"
+        return self.trainer
+
+
+def _arguments(command: cmd.AnyCommand) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(command))
+    del fields["type"]
+    return fields

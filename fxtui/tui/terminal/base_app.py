@@ -1,0 +1,154 @@
+"""A Textual app that is sparing with the terminal: it sends only what changed, counts it, and paces its frames."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.color import ColorSystem
+from rich.console import RenderableType
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.app import App, ReturnType
+from textual.events import DescendantFocus
+from textual.filter import LineFilter, Monochrome, NoColor
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Input
+
+from fxtui.machine.meters import Meters
+from fxtui.tui.terminal.diff_renderer import Painted, Painter
+from fxtui.tui.terminal.driver import Traffic, counting_driver
+from fxtui.tui.terminal.frame_pacing import FROM_NOTHING, Frame, FrameClock
+from fxtui.tui.terminal.profile import Look
+from fxtui.tui.terminal.theme import DARK, LIGHT, SIXTEEN, role_variables
+from fxtui.tui.views.system import TerminalUse
+
+_SYSTEMS = {"standard": ColorSystem.STANDARD, "256": ColorSystem.EIGHT_BIT, "truecolor": ColorSystem.TRUECOLOR}
+
+
+class FrugalApp(App[ReturnType]):
+    """Draws through a :class:`Painter`, and calls :meth:`frame` when the next frame is due.
+
+    ``machine`` is measured while something asks it; ``directory`` is where the disk's room is looked up.
+    ``theme`` None: dark, or the terminal's own colours where there are but 16.
+    """
+
+    CSS_PATH = Path(__file__).with_name("fxtui.tcss")
+
+    def __init__(self, look: Look, directory: Path, theme: str | None = None) -> None:
+        self.traffic = Traffic()
+        super().__init__(driver_class=counting_driver(self.traffic, self._screen_cleared))
+        self.animation_level = "none"
+        self.look = look
+        self.no_color = look.no_color
+        self.directory = directory
+        self.machine = Meters(directory)
+        self.last_frame = Frame()
+        self.frame_wait = 0.0
+        self.frame_clock = FrameClock(look.low_bandwidth)
+        self.color_system = None if look.no_color else _SYSTEMS.get(self.console.color_system or "")
+        self._painter = Painter(self.color_system, look.ascii_only)
+        self._sent_before = 0
+        self._frame_timer: Timer | None = None
+        for known in (DARK, LIGHT, SIXTEEN):
+            self.register_theme(known)
+        self.theme = theme or (SIXTEEN.name if self.few_colors else DARK.name)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our colour roles, for Textual's own themes, which do not know them."""
+        return role_variables(self.current_theme)
+
+    def exit_on_signals(self, result: ReturnType | None) -> None:
+        """Close properly when the terminal hangs up or the process is told to end.
+
+        Textual knows no SIGHUP or SIGTERM: the terminal would stay as it was left.
+        """
+        # Handlers can be set in the main thread only; elsewhere, as in a test, there is no terminal to restore.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGHUP, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, self.exit, result)
+
+    @property
+    def few_colors(self) -> bool:
+        """Whether the terminal has its own 16 colours and no others."""
+        return self.color_system is ColorSystem.STANDARD
+
+    @property
+    def colors_told(self) -> str:
+        """What colours are used, in words."""
+        names = {ColorSystem.STANDARD: "16 colours", ColorSystem.EIGHT_BIT: "256 colours"}
+        return "no colours" if self.color_system is None else names.get(self.color_system, "full colour")
+
+    def terminal_use(self) -> TerminalUse:
+        """What is sent, and how often."""
+        traffic = self.traffic
+        return TerminalUse(traffic.per_second, traffic.total, traffic.latency, self.frame_wait, self.last_frame.cost)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Without those that make grey of colours: where no colour is wanted, the painter sends none."""
+        if self.look.no_color:
+            return ()
+        return [it for it in super().get_line_filters() if not isinstance(it, Monochrome | NoColor)]
+
+    def start_frames(self) -> None:
+        """Draw from now on. Without a terminal nobody watches the machine, and it is not measured."""
+        if self.is_headless:
+            self.machine.close()
+        self._next_frame()
+
+    def frame(self) -> float:
+        """Draw a frame; returns the share of the time that drawing may take."""
+        return FROM_NOTHING
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Text fields do not blink: at rest nothing is sent."""
+        if isinstance(event.widget, Input):
+            event.widget.cursor_blink = False
+
+    def on_unmount(self) -> None:
+        """Let the meters rest."""
+        self.machine.close()
+
+    def _next_frame(self) -> None:
+        # While the app closes, its screens are gone before its timers.
+        if not self.screen_stack:
+            return
+        # Processor time of this thread: what drawing takes from training. The clock on the wall would add the time in
+        # which the trainer held the interpreter, and drawing would slow down the more, the less it costs.
+        start = time.thread_time()
+        # What the frame before sent: that of this one is written by another thread, later.
+        sent, self._sent_before = self.traffic.total - self._sent_before, self.traffic.total
+        share = self.frame()
+        self._set_next_frame(Frame(self.last_frame.cost, sent, self.traffic.latency or 0.0), share)
+        # Painting follows in the screen's own time, or, where the screen changes, not at all.
+        self.call_after_refresh(self._frame_painted, start, share)
+
+    def _frame_painted(self, start: float, share: float) -> None:
+        """Let the time to the next frame pay for what this one took itself."""
+        cost = time.thread_time() - start
+        self._set_next_frame(Frame(cost, self.last_frame.sent, self.last_frame.latency), share)
+
+    def _set_next_frame(self, frame: Frame, share: float) -> None:
+        self.last_frame = frame
+        self.frame_wait = self.frame_clock.wait(frame, share)
+        if self._frame_timer is not None:
+            self._frame_timer.stop()
+        self._frame_timer = self.set_timer(self.frame_wait, self._next_frame)
+
+    def _screen_cleared(self) -> None:
+        self._painter.forget()
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        shown = self._running and not self._closed and not self._batch_count and not self.is_headless
+        if shown and isinstance(renderable, ChopsUpdate | LayoutUpdate):
+            text = self._painter.paint(renderable)
+            super()._display(screen, Painted(text) if text else None)  # type: ignore[arg-type]  # as Textual does
+            return
+        if shown and isinstance(renderable, CompositorUpdate):
+            self._painter.forget()
+        super()._display(screen, renderable)

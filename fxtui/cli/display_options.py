@@ -6,11 +6,11 @@ import os
 import sys
 from dataclasses import dataclass
 
-from fxtui.tui.terminal.profile import Look, look_for
+from fxtui.tui.terminal.profile import TerminalProfile, profile_for
 
 
 @dataclass(frozen=True)
-class Wishes:
+class DisplayOptions:
     """What the user said about the dashboard's look; ``theme`` None: by the terminal."""
 
     ascii_only: bool = False
@@ -18,9 +18,9 @@ class Wishes:
     no_color: bool = False
     theme: str | None = None
 
-    def look(self) -> Look:
+    def profile(self) -> TerminalProfile:
         """As wished, and as the terminal needs it."""
-        return look_for(
+        return profile_for(
             os.environ,
             sys.stdout.encoding or "",
             ascii_only=self.ascii_only,
@@ -29,14 +29,14 @@ class Wishes:
         )
 
 
-def theme_of(wishes: Wishes) -> str | None:
+def theme_of(display: DisplayOptions) -> str | None:
     """The full name of the theme that was wished for.
 
     Raises:
         ConfigError: there is no such theme.
     """
-    if wishes.theme is None:
+    if display.theme is None:
         return None
     from fxtui.tui.terminal.theme import theme_named
 
-    return theme_named(wishes.theme)
+    return theme_named(display.theme)

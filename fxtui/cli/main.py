@@ -13,8 +13,7 @@ from typing import Annotated, Any, Never
 import typer
 
 from fxtui import __version__
-from fxtui.cli.commands import bench, layers, predict, runs, train
-from fxtui.cli.commands import choose as launch
+from fxtui.cli.commands import bench, choose, layers, predict, runs, train
 from fxtui.cli.commands.doctor import command as doctor
 from fxtui.cli.output.streams import complain, discard_stdout
 from fxtui.config import ConfigError
@@ -35,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("choose", short_help="Choose what to train; fxtui alone does the same.")(launch.choose)
+app.command("choose", short_help="Choose what to train; fxtui alone does the same.")(choose.choose)
 app.command("demo", short_help="Train on the embedded digits.")(train.demo)
 app.command("train", short_help="Train from a configuration or a folder.")(train.train)
 app.command("runs", short_help="List the runs.")(runs.runs)

@@ -64,7 +64,7 @@ def new_session(config: RunConfig, runs: Path) -> LocalSession:
     """
     source = check_without_torch(config)
     run = RunStore(runs).create(config)
-    return LocalSession(run, _engine(config, source), _afterwards(run, source))
+    return LocalSession(run, _engine(config, source), _after_the_run(run, source))
 
 
 def resumed_session(reference: str, overrides: list[str], runs: Path) -> LocalSession:
@@ -94,7 +94,7 @@ def resumed_session(reference: str, overrides: list[str], runs: Path) -> LocalSe
     if wanted.epochs != config.train.epochs and wanted.epochs < done:
         raise ConfigError(f"train.epochs = {wanted.epochs}: RUN {run.name} has done {done} already; expected more")
     source = check_without_torch(config)
-    session = LocalSession(run, _engine(config, source, resume=True), _afterwards(run, source))
+    session = LocalSession(run, _engine(config, source, resume=True), _after_the_run(run, source))
     for override in overrides:
         key = override.partition("=")[0].strip()
         session.send(SetEpochs(epochs=wanted.epochs) if key == "train.epochs" else SetLr(lr=wanted.lr))
@@ -115,15 +115,15 @@ def _engine(config: RunConfig, source: ImageSource | None, *, resume: bool = Fal
     return engine
 
 
-def _afterwards(run: RunDirectory, source: ImageSource | None) -> AfterEngine:
+def _after_the_run(run: RunDirectory, source: ImageSource | None) -> AfterEngine:
     made: list[AfterEngine] = []
 
     def answer(command: AnyCommand) -> list[Event]:
         # Imported with the first question: it loads torch.
-        from fxtui.engine.predicting.after_the_run import Afterwards
+        from fxtui.engine.predicting.after_the_run import AfterTheRun
 
         if not made:
-            made.append(Afterwards(run, source))
+            made.append(AfterTheRun(run, source))
         return made[0](command)
 
     return answer

@@ -11,8 +11,9 @@ from fxtui.engine.data.preprocess import Preprocessing
 from fxtui.engine.data.rows import ImageRows
 from fxtui.engine.data.sources.source import ImageSource
 from fxtui.engine.data.split import Split, make_split
-from fxtui.engine.freezing.state import FreezeError, Freezing
+from fxtui.engine.freezing.state import Freezing
 from fxtui.engine.tracing.trace import eval_mode
+from fxtui.protocol.commands import CommandRefusedError
 from fxtui.protocol.events import Shape
 
 
@@ -74,7 +75,7 @@ def build_freezing(loaded: LoadedModel, config: RunConfig) -> Freezing:
 def _resolve(freezing: Freezing, paths: tuple[str, ...], key: str) -> frozenset[str]:
     try:
         return freezing.resolve(paths)
-    except FreezeError as error:
+    except CommandRefusedError as error:
         raise ConfigError(f"{key}: {error}") from None
 
 

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from fxtui.config import ConfigError
-from fxtui.engine.freezing.state import FreezeError, target_of
+from fxtui.engine.freezing.state import target_of
 from fxtui.engine.training.loop import StopNowError, Trainer
 from fxtui.protocol import commands as cmd
+from fxtui.protocol.commands import CommandRefusedError
 from fxtui.protocol.events import CommandDone, CommandOrigin, CommandRefused, RunPaused, RunResumed
 from fxtui.protocol.schedule import Timetable
 from fxtui.run.session.local import EngineLink
@@ -97,7 +98,7 @@ class Control:
         before = self._trainer().freezing.trainable
         try:
             text = self._do(command, origin)
-        except FreezeError as refusal:
+        except CommandRefusedError as refusal:
             self._link.emit(CommandRefused(command=command.name, reason=str(refusal)))
             return False
         self._answer(command, text, origin)
@@ -118,7 +119,7 @@ class Control:
                 return ""
             case cmd.Evaluate():
                 if not trainer.answers.evaluate(command.limit):
-                    raise FreezeError("no epoch has been validated yet")
+                    raise CommandRefusedError("no epoch has been validated yet")
                 return ""
             case cmd.SetLr():
                 return self._set_lr(command.lr)
@@ -126,12 +127,12 @@ class Control:
                 return self._set_epochs(command.epochs)
             case cmd.Pause():
                 if self._paused:
-                    raise FreezeError("paused already")
+                    raise CommandRefusedError("paused already")
                 self._paused = True
                 return "paused"
             case cmd.Resume():
                 if not self._paused:
-                    raise FreezeError("not paused")
+                    raise CommandRefusedError("not paused")
                 self._paused = False
                 return "training goes on"
             case cmd.Checkpoint():
@@ -152,7 +153,7 @@ class Control:
         try:
             self._discounted(lambda: self._trainer().predict(images))
         except ConfigError as refusal:
-            raise FreezeError(str(refusal)) from None
+            raise CommandRefusedError(str(refusal)) from None
 
     def _discounted(self, work: Callable[[], _Result]) -> _Result:
         """Do something that is no training, and leave its time out of the epoch's."""
@@ -163,7 +164,7 @@ class Control:
 
     def _set_lr(self, lr: float) -> str:
         if not 0 < lr < float("inf"):
-            raise FreezeError(f"learning rate {lr}: expected a number above 0")
+            raise CommandRefusedError(f"learning rate {lr}: expected a number above 0")
         before = self._trainer().optimization.base_lr
         self._trainer().set_lr(lr)
         return f"learning rate {before:g} → {lr:g} for the head"
@@ -174,9 +175,9 @@ class Control:
         under_way = progress.epoch + (progress.batch > 0)
         if epochs < max(under_way, 1):
             what = "is under way" if progress.batch else "has ended"
-            raise FreezeError(f"{epochs} epochs: epoch {under_way} {what}, so at least {max(under_way, 1)}")
+            raise CommandRefusedError(f"{epochs} epochs: epoch {under_way} {what}, so at least {max(under_way, 1)}")
         if epochs == progress.epochs:
-            raise FreezeError(f"{epochs} epochs are planned already")
+            raise CommandRefusedError(f"{epochs} epochs are planned already")
         trainer.set_epochs(epochs)
         return f"{epochs} epochs planned"
 

@@ -14,7 +14,7 @@ from fxtui.config import RunConfig
 from fxtui.engine.assemble import build_freezing, check_input, images_for, load_for, preprocessing_for
 from fxtui.engine.backbones.load import LoadedModel
 from fxtui.engine.checkpoints.resume import Resumed
-from fxtui.engine.checkpoints.writer import Keeper
+from fxtui.engine.checkpoints.writer import CheckpointWriter
 from fxtui.engine.commands import Control
 from fxtui.engine.data.augmentation.views import Augmentation
 from fxtui.engine.data.rows import ImageRows
@@ -138,7 +138,7 @@ def _train(config: RunConfig, link: EngineLink, prepared: _Prepared, control: Co
             prepared.freezing,
             images,
             bank,
-            Keeper(model, link.run, link.emit),
+            CheckpointWriter(model, link.run, link.emit),
             device,
             prepared.outputs,
             link.emit,

@@ -10,6 +10,10 @@ from msgspec import Struct
 from fxtui.protocol.events import snake_case
 
 
+class CommandRefusedError(ValueError):
+    """A command that cannot be carried out, and why, in one line for the user."""
+
+
 class Command(Struct, frozen=True, kw_only=True, tag_field="type", tag=snake_case):
     """The base of all commands."""
 

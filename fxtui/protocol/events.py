@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 
 from fxtui.protocol.records import ClassScore as ClassScore
@@ -278,7 +277,7 @@ class CommandRefused(Event, frozen=True, kw_only=True):
     reason: str
 
 
-class Warning(Event, frozen=True, kw_only=True):
+class RunWarning(Event, frozen=True, kw_only=True, tag="warning"):
     """Something the user should know, in one line."""
 
     text: str
@@ -371,7 +370,7 @@ AnyEvent = (
     | CheckpointSaved
     | CommandDone
     | CommandRefused
-    | Warning
+    | RunWarning
     | Output
     | RunPaused
     | RunResumed
@@ -380,33 +379,3 @@ AnyEvent = (
     | CostEstimated
     | RunFinished
 )
-
-_TYPES = frozenset(snake_case(kind.__name__) for kind in AnyEvent.__args__)
-_encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
-
-
-class _Tag(Struct):
-    type: str = ""
-
-
-_tag_decoder = msgspec.json.Decoder(_Tag)
-
-
-def encode(event: Event) -> bytes:
-    """One JSON object, without a line end. Infinite and NaN figures become null."""
-    return _encoder.encode(event)
-
-
-def decode(line: bytes) -> AnyEvent | None:
-    """An event from its JSON object; None if its type is unknown here.
-
-    Raises:
-        msgspec.DecodeError: the line is not an event at all.
-    """
-    try:
-        return _decoder.decode(line)
-    except msgspec.ValidationError:
-        if _tag_decoder.decode(line).type in _TYPES:
-            raise
-        return None

@@ -12,7 +12,8 @@ from types import TracebackType
 
 import msgspec
 
-from fxtui.protocol.events import AnyEvent, Event, decode, encode
+from fxtui.protocol.encoding import decode, encode
+from fxtui.protocol.events import AnyEvent, Event
 
 _CHUNK = 1 << 20
 

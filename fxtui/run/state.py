@@ -219,7 +219,7 @@ class RunState:
                     self._mark(event, "lr", event.text)
             case ev.CommandRefused():
                 self._log(event, "warning", event.reason)
-            case ev.Warning():
+            case ev.RunWarning():
                 self._log(event, "warning", event.text)
             case ev.Output():
                 self._log(event, "output", event.text)

@@ -31,9 +31,9 @@ def check_split_batches(folder: Path, source: Path, factory: str, more: str) -> 
         carry_out(tiny_config(*overrides, f"model.backbone=tests.engine.models:{name}"), folder)
         for name in ("undemanding", factory)
     )
-    assert roomy.of(ev.Warning) == []
+    assert roomy.of(ev.RunWarning) == []
     assert tight.state.phase == "finished"
-    (warning,) = (event.text for event in tight.of(ev.Warning))
+    (warning,) = (event.text for event in tight.of(ev.RunWarning))
     assert "batches of 16 are computed 8 at a time" in warning
     for kind in ("train_loss", "val_loss"):
         wanted = [getattr(e, kind) for e in roomy.of(ev.EpochEnd)]

@@ -277,7 +277,7 @@ def whole_run() -> list[ev.Event]:
             estimated(),
             unfreezing(2),
             ev.LayerFigures(step=51, figures=(ev.LayerFigure("fc", 1.5, 8.7e-4),)),
-            ev.Warning(text="the clock went back"),
+            ev.RunWarning(text="the clock went back"),
             ev.Output(text="hello from a user's module"),
             ev.ImagesSkipped(skipped=(ev.SkippedFile("b/torn.jpg", "truncated"),), train=799, val=200),
             *trained(3, 0.93, best=True),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fxtui.protocol import events as ev
+from fxtui.protocol.encoding import encode
 from fxtui.run.journal import JournalError, JournalReader, JournalWriter, read_journal
 from tests.run.samples import stamped, whole_run
 
@@ -27,7 +28,9 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_a_journal_torn_at_any_byte_of_its_last_line_loses_only_that_line(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    whole = write(path, stamped([ev.Warning(text="one"), ev.Warning(text="two"), ev.Warning(text="three – ü")]))
+    whole = write(
+        path, stamped([ev.RunWarning(text="one"), ev.RunWarning(text="two"), ev.RunWarning(text="three – ü")])
+    )
     start = whole.rstrip(b"\n").rfind(b"\n") + 1
     for end in range(start, len(whole)):
         path.write_bytes(whole[:end])
@@ -39,11 +42,11 @@ def test_a_journal_torn_at_any_byte_of_its_last_line_loses_only_that_line(tmp_pa
 
 def test_a_writer_that_continues_appends_after_the_last_complete_line(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    whole = write(path, stamped([ev.Warning(text="one")]))
+    whole = write(path, stamped([ev.RunWarning(text="one")]))
     path.write_bytes(whole + b'{"type":"warn')
     with JournalWriter(path) as journal:
-        journal.append(ev.Warning(text="two", seq=journal.next_seq))
-    assert [(event.seq, event.text) for event in read_journal(path) if isinstance(event, ev.Warning)] == [
+        journal.append(ev.RunWarning(text="two", seq=journal.next_seq))
+    assert [(event.seq, event.text) for event in read_journal(path) if isinstance(event, ev.RunWarning)] == [
         (0, "one"),
         (1, "two"),
     ]
@@ -61,7 +64,7 @@ def test_a_journal_without_a_complete_line_is_empty(tmp_path: Path, content: byt
 
 def test_a_last_line_longer_than_a_read_is_found_whole(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    whole = write(path, stamped([ev.Warning(text="short"), ev.Warning(text="x" * 2_500_000)]))
+    whole = write(path, stamped([ev.RunWarning(text="short"), ev.RunWarning(text="x" * 2_500_000)]))
     with JournalWriter(path) as journal:
         assert journal.next_seq == 2
     path.write_bytes(whole[:-1])
@@ -73,10 +76,10 @@ def test_a_last_line_longer_than_a_read_is_found_whole(tmp_path: Path) -> None:
 def test_unknown_events_are_skipped_and_counted_in_the_sequence(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     lines = [
-        ev.encode(ev.Warning(text="a", seq=0)),
+        encode(ev.RunWarning(text="a", seq=0)),
         b'{"type":"from_the_future","t":1.5,"seq":1}',
         b"",
-        ev.encode(ev.Warning(text="b", seq=2)),
+        encode(ev.RunWarning(text="b", seq=2)),
         b'{"type":"from_the_future","t":1.5,"seq":3}',
     ]
     path.write_bytes(b"\n".join(lines) + b"\n")
@@ -88,7 +91,7 @@ def test_unknown_events_are_skipped_and_counted_in_the_sequence(tmp_path: Path) 
 @pytest.mark.parametrize("damage", [b"\0\0\0\0", b'{"type":"warning"}', b"[1]", b'"text"', b'{"type":"epoch_end"'])
 def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "events.jsonl"
-    good = ev.encode(ev.Warning(text="a", seq=0))
+    good = encode(ev.RunWarning(text="a", seq=0))
     path.write_bytes(good + b"\n" + damage + b"\n" + good + b"\n")
     events = read_journal(path)
     assert next(events).seq == 0

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fxtui.protocol import events as ev
-from fxtui.protocol.events import decode, encode
+from fxtui.protocol.encoding import decode, encode
 from fxtui.run.state import RunState, fold
 from tests.run.samples import (
     STARTED,
@@ -138,7 +138,7 @@ def test_commands_warnings_and_output_are_logged_at_their_level() -> None:
             [
                 ev.CommandDone(command="checkpoint", text="done"),
                 ev.CommandRefused(command="undo", reason="nothing to undo"),
-                ev.Warning(text="careful"),
+                ev.RunWarning(text="careful"),
                 ev.Output(text="printed"),
             ]
         )

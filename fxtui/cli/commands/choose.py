@@ -6,8 +6,8 @@ from pathlib import Path
 
 import typer
 
-from fxtui.cli.commands.train import has_terminal, launch
-from fxtui.cli.display_options import Wishes, theme_of
+from fxtui.cli.commands.train import has_terminal, run_session
+from fxtui.cli.display_options import DisplayOptions, theme_of
 from fxtui.cli.options import DEFAULT_RUNS, Ascii, LowBandwidth, NoColor, Runs, ThemeName
 from fxtui.config import ConfigError, RunConfig, load_config
 from fxtui.run.preview import Preview, PreviewFailedError
@@ -28,21 +28,21 @@ def choose(
 
     if not has_terminal():
         raise ConfigError("choose: needs a terminal; without one use fxtui train CONFIG|FOLDER")
-    wishes = Wishes(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
+    display = DisplayOptions(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
     app = LauncherApp(
         lambda: look_around(Path(), runs),
         FormHelp(preview, backbones),
-        look=wishes.look(),
-        theme=theme_of(wishes),
+        profile=display.profile(),
+        theme=theme_of(display),
     )
     match app.run():
         case GoOn(run=run):
-            return launch(lambda: resumed_session(str(run), [], runs), headless=False, json=False, wishes=wishes)
+            return run_session(lambda: resumed_session(str(run), [], runs), headless=False, json=False, display=display)
         case StartFile(path=path, new=new):
             if new:
                 typer.echo(f"wrote {path}; again with: fxtui train {path}")
             config = load_config(path)
-            return launch(lambda: new_session(config, runs), headless=False, json=False, wishes=wishes)
+            return run_session(lambda: new_session(config, runs), headless=False, json=False, display=display)
     return app.return_code or 0
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from fxtui.cli.display_options import Wishes, theme_of
+from fxtui.cli.display_options import DisplayOptions, theme_of
 from fxtui.cli.options import DEFAULT_RUNS, Ascii, Headless, Json, LowBandwidth, NoColor, Overrides, Runs, ThemeName
 from fxtui.config import ConfigError, bundled_config, load_config
 from fxtui.run.session.local import LocalSession
@@ -38,17 +38,17 @@ def train(
     """
     from fxtui.cli.sessions import config_at, new_session, resumed_session
 
-    wishes = Wishes(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
+    display = DisplayOptions(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
     if resume is not None:
         if config is not None:
             raise ConfigError(f"{config}: a run that goes on has its configuration; leave it out with --resume")
-        return launch(
-            lambda: resumed_session(resume, overrides or [], runs), headless=headless, json=json, wishes=wishes
+        return run_session(
+            lambda: resumed_session(resume, overrides or [], runs), headless=headless, json=json, display=display
         )
     if config is None:
         raise ConfigError("CONFIG|FOLDER: missing; give a TOML file or a folder of images, or --resume RUN")
     wanted = config_at(config, overrides or [])
-    return launch(lambda: new_session(wanted, runs), headless=headless, json=json, wishes=wishes)
+    return run_session(lambda: new_session(wanted, runs), headless=headless, json=json, display=display)
 
 
 def demo(
@@ -64,22 +64,22 @@ def demo(
     """Train on 1,000 embedded handwritten digits: no network, no data of yours."""
     from fxtui.cli.sessions import new_session
 
-    wishes = Wishes(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
+    display = DisplayOptions(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
     config = load_config(bundled_config("demo"), overrides)
-    return launch(lambda: new_session(config, runs), headless=headless, json=json, wishes=wishes)
+    return run_session(lambda: new_session(config, runs), headless=headless, json=json, display=display)
 
 
-def launch(
-    open_session: Callable[[], LocalSession], *, headless: bool, json: bool, wishes: Wishes | None = None
+def run_session(
+    open_session: Callable[[], LocalSession], *, headless: bool, json: bool, display: DisplayOptions | None = None
 ) -> int:
     """Open a session, start it and follow it to its end; returns the exit status.
 
     Raises:
         ConfigError: the session cannot be opened, or there is no theme as wished.
     """
-    wishes = wishes or Wishes()
+    display = display or DisplayOptions()
     # A wrong name is said before there is a run.
-    theme_of(wishes)
+    theme_of(display)
     if json:
         from fxtui.cli.following.json_lines import follow_as_json
 
@@ -91,7 +91,7 @@ def launch(
         return follow_in_lines(session)
     from fxtui.cli.following.dashboard import follow_in_dashboard
 
-    return follow_in_dashboard(session, wishes)
+    return follow_in_dashboard(session, display)
 
 
 def has_terminal() -> bool:

@@ -5,27 +5,27 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 
-from fxtui.cli.display_options import Wishes, theme_of
+from fxtui.cli.display_options import DisplayOptions, theme_of
 from fxtui.cli.following.capture import captured_output
 from fxtui.cli.following.follow import conclude
 from fxtui.cli.following.report import ending
-from fxtui.cli.following.signals import Interrupts
+from fxtui.cli.following.signals import StopSignals
 from fxtui.cli.output.console import SteadyConsole
 from fxtui.cli.output.streams import complain
 from fxtui.cli.sessions import discard
-from fxtui.protocol.events import Output, Warning
+from fxtui.protocol.events import Output, RunWarning
 from fxtui.run.session.local import LocalSession
 
 _POLL_SECONDS = 0.2
 
 
-def follow_in_dashboard(session: LocalSession, wishes: Wishes | None = None) -> int:
+def follow_in_dashboard(session: LocalSession, display: DisplayOptions | None = None) -> int:
     """Open the dashboard on a session that is not started, and return the exit status when both have ended."""
     from fxtui.tui.dashboard.app import DashboardApp
 
-    wishes = wishes or Wishes()
+    display = display or DisplayOptions()
     # Before the output is captured: afterwards it has the encoding of a file.
-    look, theme = wishes.look(), theme_of(wishes)
+    profile, theme = display.profile(), theme_of(display)
 
     def keep(text: str) -> None:
         session.link.emit(Output(text=text))
@@ -41,10 +41,10 @@ def follow_in_dashboard(session: LocalSession, wishes: Wishes | None = None) -> 
                 session.start()
 
             past = session.run.load_state() if session.continued else None
-            app = DashboardApp(session, past, look=look, theme=theme, on_ready=start)
+            app = DashboardApp(session, past, profile=profile, theme=theme, on_ready=start)
             status = app.run() or 0
             # At once: Textual's loop leaves signals deadly behind, and a dying shell hangs up a second time.
-            interrupts = rest.enter_context(Interrupts(session))
+            interrupts = rest.enter_context(StopSignals(session))
         _wait(session, interrupts, out)
     if not session.run.journal.stat().st_size:
         discard(session.run)
@@ -57,10 +57,10 @@ def follow_in_dashboard(session: LocalSession, wishes: Wishes | None = None) -> 
     return state.finished.exit_status
 
 
-def _wait(session: LocalSession, interrupts: Interrupts, out: SteadyConsole) -> None:
+def _wait(session: LocalSession, interrupts: StopSignals, out: SteadyConsole) -> None:
     if not session.alive:
         return
-    session.link.emit(Warning(text="the dashboard is closed, training goes on"))
+    session.link.emit(RunWarning(text="the dashboard is closed, training goes on"))
     out.print(f"training goes on: {session.run.name}; ctrl+c stops and saves")
     while session.alive:
         session.join(_POLL_SECONDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from fxtui.cli.following.signals import Interrupts
+from fxtui.cli.following.signals import StopSignals
 from fxtui.cli.sessions import discard
 from fxtui.protocol.events import Event, RunFinished
 from fxtui.run.session.local import LocalSession
@@ -19,7 +19,7 @@ def follow(session: LocalSession, show: Callable[[Event], None], say: Callable[[
     A run that a wrong configuration ended leaves nothing behind.
     """
     finished: RunFinished | None = None
-    with Interrupts(session) as interrupts:
+    with StopSignals(session) as interrupts:
         session.start()
         for event in _events(session, lambda: _tell(interrupts, say)):
             finished = event if isinstance(event, RunFinished) else finished
@@ -51,6 +51,6 @@ def _events(session: LocalSession, between: Callable[[], None]) -> Iterator[Even
     yield from session.events()
 
 
-def _tell(interrupts: Interrupts, say: Callable[[str], None]) -> None:
+def _tell(interrupts: StopSignals, say: Callable[[str], None]) -> None:
     if text := interrupts.news():
         say(text)

@@ -11,7 +11,8 @@ import msgspec
 
 from fxtui.cli.following.follow import follow
 from fxtui.cli.output.streams import complain
-from fxtui.protocol.events import Event, encode
+from fxtui.protocol.encoding import encode
+from fxtui.protocol.events import Event
 from fxtui.run.session.local import LocalSession
 
 

@@ -67,7 +67,7 @@ class Report:
                 return [Line(f"      · {event.text}")]
             case ev.Advice():
                 return [Line(f"      ▸ {event.text}", "cyan")]
-            case ev.Warning():
+            case ev.RunWarning():
                 return [Line(f"      ! {event.text}", "yellow")]
             case ev.CommandRefused():
                 return [Line(f"      ! {event.command}: {event.reason}", "yellow")]

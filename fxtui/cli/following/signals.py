@@ -12,7 +12,7 @@ _FIRST = "stopping between two batches, then saving; the exit status will be 130
 _AGAIN = "still saving; the run ends as soon as its checkpoint is complete"
 
 
-class Interrupts:
+class StopSignals:
     """While entered, SIGINT and SIGTERM stop the run, and SIGHUP is ignored: training outlives its terminal.
 
     The handlers only count; :meth:`news` gives what there is to tell the user, so that it is printed between two lines.
@@ -32,7 +32,7 @@ class Interrupts:
         self._told = self._count
         return text
 
-    def __enter__(self) -> Interrupts:
+    def __enter__(self) -> StopSignals:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, self._on_signal)
         self._previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)

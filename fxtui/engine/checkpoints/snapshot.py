@@ -10,7 +10,7 @@ import torch
 
 from fxtui.engine.checkpoints.files import CheckpointInfo
 from fxtui.engine.checkpoints.resume import Resumed, random_state, set_random_state, surroundings
-from fxtui.engine.checkpoints.writer import Keeper
+from fxtui.engine.checkpoints.writer import CheckpointWriter
 from fxtui.engine.data.rows import ImageRows
 from fxtui.engine.features.boundary import Boundary
 from fxtui.engine.features.feeds import report_broken
@@ -19,14 +19,14 @@ from fxtui.engine.metrics.progress import Progress
 from fxtui.engine.optimization.optimizer import Optimization
 from fxtui.engine.optimization.step import Stepper
 from fxtui.engine.optimization.weight_average import WeightAverage
-from fxtui.protocol.events import Event, Warning, WeightsReport
+from fxtui.protocol.events import Event, RunWarning, WeightsReport
 
 
 @dataclass(frozen=True, slots=True)
 class Saving:
     """Everything of a run that has a state to keep. ``timings`` are seconds by part of the work."""
 
-    keeper: Keeper
+    keeper: CheckpointWriter
     images: ImageRows
     device: torch.device
     weights: WeightsReport
@@ -65,7 +65,7 @@ class Saving:
         self.timings.update(state["timings"])
         if state["cache"] != self.boundary.checksum:
             text = "frozen features differ in their last bits from those before: it goes on, but not to the bit"
-            self.emit(Warning(text=text))
+            self.emit(RunWarning(text=text))
         # Last of all: nothing after this may draw a number.
         set_random_state(state["random"], self.device)
 

@@ -32,7 +32,7 @@ class _Snapshot:
     info: CheckpointInfo
 
 
-class Keeper:
+class CheckpointWriter:
     """Writes the checkpoints of one run."""
 
     def __init__(self, model: nn.Module, run: RunDirectory, emit: Callable[[Event], None]) -> None:

@@ -26,7 +26,7 @@ from fxtui.engine.data.rows import ImageRows
 from fxtui.engine.features.bank import FeatureBank, Kept
 from fxtui.engine.features.feeds import AugmentedFeed, Batch, CachedFeed, Feed, LiveFeed, per_image
 from fxtui.engine.features.prefix import Prefix
-from fxtui.engine.freezing.state import FreezeError, Freezing, target_of
+from fxtui.engine.freezing.state import Freezing, target_of
 from fxtui.engine.frontier.cut import Cut, cut_model
 from fxtui.engine.metrics.pace import Pace
 from fxtui.engine.optimization.optimizer import state_bytes
@@ -34,7 +34,7 @@ from fxtui.engine.optimization.step import autocast, suffix_dtype, suffix_thread
 from fxtui.engine.tracing.trace import eval_mode
 from fxtui.machine.cpu import cpu_count
 from fxtui.protocol import events as ev
-from fxtui.protocol.commands import FreezeCommand
+from fxtui.protocol.commands import CommandRefusedError, FreezeCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def estimate(change: FreezeCommand, present: Present) -> tuple[ev.CostEstimated,
     Takes up to a few seconds. Nothing is changed, computed for the cache, or said.
 
     Raises:
-        FreezeError: the change itself would be refused.
+        CommandRefusedError: the change itself would be refused.
     """
     freezing, pace = present.freezing, present.pace
     before, target = freezing.trainable, target_of(change, freezing)
@@ -81,7 +81,7 @@ def estimate(change: FreezeCommand, present: Present) -> tuple[ev.CostEstimated,
             now = _try(present, present.cut, _kept_by(present.feed))
             then = _try_proposed(present, target)
     except torch.OutOfMemoryError:
-        raise FreezeError(f"not enough memory on {present.device} to try this on a few images") from None
+        raise CommandRefusedError(f"not enough memory on {present.device} to try this on a few images") from None
     batches = len(epoch_batches(present.images.train, 0, 0, present.config.batch_size))
     overhead = 0.0
     if pace.seconds_per_image is not None and now.seconds_per_batch is not None:

@@ -26,7 +26,7 @@ from fxtui.engine.features.feeds import AugmentedFeed, CachedFeed, Feed, LiveFee
 from fxtui.engine.features.memory_cache import CacheMemory, HeldCache
 from fxtui.engine.features.prefix import InParts, Prefix, accelerate
 from fxtui.engine.frontier.cut import Cut, bridge
-from fxtui.protocol.events import CachePlace, CacheReady, Event, ExtractionProgress, Warning
+from fxtui.protocol.events import CachePlace, CacheReady, Event, ExtractionProgress, RunWarning
 
 _PROGRESS_SECONDS = 0.1
 
@@ -243,7 +243,7 @@ class FeatureBank:
     def _say_in_parts(self, size: int) -> None:
         images = "one image" if size == 1 else f"{size} images"
         text = f"out of memory on {self._device}: frozen layers take {images} at a time from here on"
-        self._emit(Warning(text=text))
+        self._emit(RunWarning(text=text))
 
     def _from_images(self) -> Iterator[tuple[Tensor, ...]]:
         broken: dict[int, str] = {}
@@ -288,7 +288,7 @@ class FeatureBank:
                 self._files.store(wanted.key, data, self._images.broken)
         except OSError as error:
             self._files.discard(wanted.key)
-            self._emit(Warning(text=f"the feature cache is not kept for later runs: {error}"))
+            self._emit(RunWarning(text=f"the feature cache is not kept for later runs: {error}"))
 
     def _fingerprint(self, cut: Cut, dtype: torch.dtype) -> str:
         images = self._images

@@ -17,13 +17,10 @@ from torch import nn
 
 from fxtui.config import BatchNormMode
 from fxtui.protocol import commands as cmd
+from fxtui.protocol.commands import CommandRefusedError
 
 BatchNorm = nn.modules.batchnorm._BatchNorm
 _NORMS = (BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.modules.instancenorm._InstanceNorm, nn.RMSNorm)
-
-
-class FreezeError(ValueError):
-    """A change of freezing that cannot be made, and why."""
 
 
 class Freezing:
@@ -60,7 +57,7 @@ class Freezing:
         """The parameter names that module paths, parameter names or patterns (``*.bn*``) mean.
 
         Raises:
-            FreezeError: a path matches nothing, or only the head.
+            CommandRefusedError: a path matches nothing, or only the head.
         """
         modules = [name for name, _ in self._model.named_modules(remove_duplicate=False) if name]
         found: set[str] = set()
@@ -77,14 +74,14 @@ class Freezing:
             else:
                 names = {own for name, own in self._names.items() if _inside(name, path)}
             if not names and path and _inside(path, self.head):
-                raise FreezeError(f"{path}: the head always trains")
+                raise CommandRefusedError(f"{path}: the head always trains")
             if not names and path in modules and _inside(self.head, path):
-                raise FreezeError(f"{path}: holds only the head, which always trains")
+                raise CommandRefusedError(f"{path}: holds only the head, which always trains")
             if not names and path in modules:
-                raise FreezeError(f"{path}: has no parameters")
+                raise CommandRefusedError(f"{path}: has no parameters")
             if not names:
                 near = difflib.get_close_matches(path, [*self.stages, *modules], n=1)
-                raise FreezeError(f"{path}: no such layer" + (f"; did you mean {near[0]}?" if near else ""))
+                raise CommandRefusedError(f"{path}: no such layer" + (f"; did you mean {near[0]}?" if near else ""))
             found |= names
         return frozenset(found)
 
@@ -111,7 +108,7 @@ class Freezing:
         """Make exactly these parameters (and the head) trainable: flags, modes, and the old state onto the history.
 
         Raises:
-            FreezeError: nothing would change.
+            CommandRefusedError: nothing would change.
         """
         self.refuse_same(trainable)
         self.history.append(self.trainable)
@@ -122,7 +119,7 @@ class Freezing:
         """Go back to the state before the last change.
 
         Raises:
-            FreezeError: there was no change.
+            CommandRefusedError: there was no change.
         """
         self.trainable = self.previous()
         self.history.pop()
@@ -132,20 +129,20 @@ class Freezing:
         """The state that `undo` goes back to.
 
         Raises:
-            FreezeError: there was no change.
+            CommandRefusedError: there was no change.
         """
         if not self.history:
-            raise FreezeError("nothing to undo: the freezing has not been changed")
+            raise CommandRefusedError("nothing to undo: the freezing has not been changed")
         return self.history[-1]
 
     def refuse_same(self, trainable: frozenset[str]) -> None:
         """Refuse a change to what holds already.
 
         Raises:
-            FreezeError: it is no change.
+            CommandRefusedError: it is no change.
         """
         if trainable == self.trainable:
-            raise FreezeError("nothing to change: that is how it is now")
+            raise CommandRefusedError("nothing to change: that is how it is now")
 
     @contextlib.contextmanager
     def proposed(self, trainable: frozenset[str]) -> Iterator[None]:
@@ -204,7 +201,7 @@ def target_of(change: cmd.FreezeCommand, freezing: Freezing) -> frozenset[str]:
     """The names that would be trainable after a command, besides the head's.
 
     Raises:
-        FreezeError: the command cannot be carried out, or nothing would change.
+        CommandRefusedError: the command cannot be carried out, or nothing would change.
     """
     match change:
         case cmd.SetTrainable():
@@ -220,7 +217,7 @@ def target_of(change: cmd.FreezeCommand, freezing: Freezing) -> frozenset[str]:
         case cmd.UnfreezeNext():
             following = freezing.next_stage()
             if following is None:
-                raise FreezeError("nothing left to unfreeze: every layer trains")
+                raise CommandRefusedError("nothing left to unfreeze: every layer trains")
             target = freezing.trainable | following
         case cmd.Undo():
             target = freezing.previous()

@@ -14,7 +14,7 @@ _LARGEST_SHARE = 0.01
 _WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-class Stillness:
+class Drift:
     """Remembers a checksum of every frozen parameter and statistic, and finds those that have changed.
 
     The checksum is the sum of a tensor's words as integers; it is exact, and all come from the device in one transfer.

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from torch import nn
 
 from fxtui.engine.freezing.state import Freezing
-from fxtui.engine.layers.drift import Stillness
+from fxtui.engine.layers.drift import Drift
 from fxtui.engine.layers.table import layer_figures, layer_table
 from fxtui.engine.optimization.optimizer import Optimization
 from fxtui.engine.optimization.step import UpdateFigures
 from fxtui.protocol import events as ev
 
 
-class LayerTruth:
+class LayerWatch:
     """Reads the layers of a model in training and says how they stand; new contradictions are warned of.
 
     ``outputs`` gives the shape of a module's output for one image, where it is known.
@@ -33,7 +33,7 @@ class LayerTruth:
         self._optimization = optimization
         self._outputs = outputs
         self._emit = emit
-        self._stillness = Stillness(model)
+        self._stillness = Drift(model)
         self._said: dict[str, ev.LayerRow] = {}
 
     def settle(self) -> None:
@@ -68,5 +68,5 @@ class LayerTruth:
         self._said = {row.path: row for row in table.rows}
         if new := sorted({row.fault for row in table.rows} - before - {""}):
             more = f" ({len(new) - 1} more faults in the layer table)" if len(new) > 1 else ""
-            self._emit(ev.Warning(text=f"fault: {new[0]}{more}"))
+            self._emit(ev.RunWarning(text=f"fault: {new[0]}{more}"))
         return table, changed

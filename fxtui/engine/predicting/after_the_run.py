@@ -23,7 +23,7 @@ from fxtui.run.store import RunDirectory
 _BATCH = 64
 
 
-class Afterwards:
+class AfterTheRun:
     """Answers with the weights that the last epoch was validated with, as far as they are kept.
 
     They are those of the last checkpoint; of the best, where averages of the weights validate and only it holds them.

@@ -14,7 +14,7 @@ from fxtui.protocol.events import Event
 _IMAGES_SAID = 200
 
 
-class Answers:
+class WhileTraining:
     """Says predictions and the last epoch's evaluation."""
 
     def __init__(self, tracer: Tracer, images: ImageRows, progress: Progress, emit: Callable[[Event], None]) -> None:

@@ -14,7 +14,7 @@ from fxtui.config import RunConfig
 from fxtui.engine.backbones.load import LoadedModel
 from fxtui.engine.checkpoints.resume import Resumed
 from fxtui.engine.checkpoints.snapshot import Saving
-from fxtui.engine.checkpoints.writer import Keeper
+from fxtui.engine.checkpoints.writer import CheckpointWriter
 from fxtui.engine.costs.of_change import Present, estimate
 from fxtui.engine.data.batch_order import Rows, epoch_batches, plain_batches
 from fxtui.engine.data.rows import ImageRows
@@ -23,7 +23,7 @@ from fxtui.engine.features.bank import FeatureBank
 from fxtui.engine.features.boundary import Boundary
 from fxtui.engine.features.feeds import Batch
 from fxtui.engine.freezing.state import Freezing
-from fxtui.engine.layers.watch import LayerTruth
+from fxtui.engine.layers.watch import LayerWatch
 from fxtui.engine.metrics.batch_meter import BatchMeter, NonFiniteLossError
 from fxtui.engine.metrics.observation import observe
 from fxtui.engine.metrics.pace import Pace
@@ -33,7 +33,7 @@ from fxtui.engine.optimization.optimizer import Optimization
 from fxtui.engine.optimization.step import Stepper, balanced_weights, trains_convolutions
 from fxtui.engine.optimization.weight_average import WeightAverage
 from fxtui.engine.predicting.image_trace import Tracer
-from fxtui.engine.predicting.while_training import Answers
+from fxtui.engine.predicting.while_training import WhileTraining
 from fxtui.engine.tracing.trace import eval_mode
 from fxtui.machine.cpu import cpu_count
 from fxtui.protocol import events as ev
@@ -65,7 +65,7 @@ class Trainer:
         freezing: Freezing,
         images: ImageRows,
         bank: FeatureBank,
-        keeper: Keeper,
+        keeper: CheckpointWriter,
         device: torch.device,
         outputs: dict[str, ev.Shape],
         emit: Callable[[ev.Event], None],
@@ -89,7 +89,7 @@ class Trainer:
         self._epoch_started = time.monotonic()
         self._order: list[Rows] = []
         tracer = Tracer(self._model, loaded.head, images.preprocessing, device)
-        self.answers = Answers(tracer, images, self.progress, self.emit)
+        self.answers = WhileTraining(tracer, images, self.progress, self.emit)
         started = time.monotonic()
         self.boundary = Boundary(self._model, freezing, bank)
         self.timings["extract"] = time.monotonic() - started
@@ -99,10 +99,10 @@ class Trainer:
             labels = torch.from_numpy(images.labels[images.train])
             weights = balanced_weights(labels, len(images.source.classes)).to(device)
         self.stepper = Stepper(
-            self.optimization, config.train, device, weights, lambda text: self.emit(ev.Warning(text=text))
+            self.optimization, config.train, device, weights, lambda text: self.emit(ev.RunWarning(text=text))
         )
         self._average = WeightAverage(self._model, config.train.ema) if config.train.ema else None
-        self.layers = LayerTruth(self._model, freezing, self.optimization, outputs, self.emit)
+        self.layers = LayerWatch(self._model, freezing, self.optimization, outputs, self.emit)
         self._meter = self._begin_meter()
         self._settle()
         self._saving = Saving(
@@ -167,7 +167,7 @@ class Trainer:
         """Move the freeze boundary, all or nothing, and return a sentence about it.
 
         Raises:
-            FreezeError: nothing would change.
+            CommandRefusedError: nothing would change.
         """
         return self._transact(lambda: self.freezing.change_to(trainable), self.freezing.undo, origin)
 
@@ -175,7 +175,7 @@ class Trainer:
         """Go back to the freezing before the last change.
 
         Raises:
-            FreezeError: there was no change.
+            CommandRefusedError: there was no change.
         """
         present = self.freezing.trainable
 
@@ -188,7 +188,7 @@ class Trainer:
         """Say what a change of freezing would cost, without making it, and return a sentence about it.
 
         Raises:
-            FreezeError: the change itself would be refused.
+            CommandRefusedError: the change itself would be refused.
         """
         present = Present(
             model=self._model,
@@ -341,7 +341,7 @@ class Trainer:
         progress, patience = self.progress, self.config.train.early_stop
         losses = [figures.val_loss for figures in progress.history]
         if text := self.optimization.lower_on_plateau(losses, progress.step, self.batches):
-            self.emit(ev.Warning(text=text))
+            self.emit(ev.RunWarning(text=text))
         if patience and progress.since_best >= patience and progress.epoch < progress.epochs:
             self.stop_reason = f"no better epoch than {progress.epoch - progress.since_best} for {patience} epochs"
             self.stop_after_epoch = True

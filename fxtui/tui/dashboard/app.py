@@ -19,21 +19,21 @@ from fxtui.run.session.local import Session
 from fxtui.run.state import RunState
 from fxtui.text.glyphs import to_ascii
 from fxtui.tui.dashboard.actions import SCREENS, actions_on, find_action
-from fxtui.tui.dashboard.messages import CommandWanted, ImagesWanted, OverlayChosen, Said, Severity
-from fxtui.tui.dashboard.pending_commands import COMMANDS, Asked
+from fxtui.tui.dashboard.messages import CommandWanted, ImagesWanted, Notice, OverlayChosen, Severity
+from fxtui.tui.dashboard.pending_commands import COMMANDS, PendingCommands
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.dashboard.screens.dialogs import Answer, HelpDialog, LearningRateDialog, QuitDialog
 from fxtui.tui.dashboard.screens.opening import open_screen
 from fxtui.tui.dashboard.screens.palette import Palette
-from fxtui.tui.terminal.base_app import FrugalApp
-from fxtui.tui.terminal.frame_pacing import FROM_ALL, FROM_HEAD, FROM_NOTHING
-from fxtui.tui.terminal.profile import Look
+from fxtui.tui.terminal.base_app import TerminalApp
+from fxtui.tui.terminal.frame_pacing import EVERY_CORE_BUSY, NOTHING_TRAINS, ONLY_HEAD_TRAINS
+from fxtui.tui.terminal.profile import TerminalProfile
 from fxtui.tui.terminal.theme import DARK, LIGHT
 
 _LISTENING_SECONDS = 0.05
 
 
-class DashboardApp(FrugalApp[int]):
+class DashboardApp(TerminalApp[int]):
     """Watches and steers one session. ``run()`` returns the exit status of what the user saw end, 0 before that.
 
     ``past`` is the run's state so far, where it goes on from a checkpoint. ``on_ready`` is called once, after the first
@@ -50,17 +50,17 @@ class DashboardApp(FrugalApp[int]):
         past: RunState | None = None,
         *,
         theme: str | None = None,
-        look: Look | None = None,
+        profile: TerminalProfile | None = None,
         on_ready: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(look or Look(), session.run.path, theme)
+        super().__init__(profile or TerminalProfile(), session.run.path, theme)
         self._session = session
         self._on_ready = on_ready
         self._clock = clock
         self._leaving = False
         self._overlay: tuple[RunEntry, ...] = ()
-        self._asked = Asked()
+        self._asked = PendingCommands()
         self._unseen = False
         self._shown_at = 0.0
         self.state = past or RunState(name=session.run.name)
@@ -80,13 +80,15 @@ class DashboardApp(FrugalApp[int]):
         Returns the share of the time that drawing may take from what trains.
         """
         self._take_in()
-        now = self.frame_clock.reading(self._clock(), self.state.started)
+        now = self.frame_pacing.reading(self._clock(), self.state.started)
         ticks = not self.state.ended or (isinstance(self.screen, RunScreen) and self.screen.LIVE)
         if self._unseen or (ticks and now != self._shown_at):
             self._show()
         if self.state.ended or self.state.phase == "paused":
-            return FROM_NOTHING
-        return FROM_ALL if self.state.phase == "extracting" or not self.state.only_head_trains else FROM_HEAD
+            return NOTHING_TRAINS
+        return (
+            EVERY_CORE_BUSY if self.state.phase == "extracting" or not self.state.only_head_trains else ONLY_HEAD_TRAINS
+        )
 
     def drain(self) -> None:
         """Take in what the engine has said since the last time, and show the state as it is."""
@@ -103,7 +105,7 @@ class DashboardApp(FrugalApp[int]):
     def _show(self) -> None:
         if isinstance(self.screen, RunScreen) and self.screen.is_mounted:
             self._unseen = False
-            self._shown_at = self.frame_clock.reading(self._clock(), self.state.started)
+            self._shown_at = self.frame_pacing.reading(self._clock(), self.state.started)
             self.screen.asked = self._asked.layers
             self.screen.show_state(self.state, self._shown_at)
 
@@ -129,7 +131,7 @@ class DashboardApp(FrugalApp[int]):
             self.set_timer(_LISTENING_SECONDS, self._listen)
 
     def _opened(self, name: str) -> RunScreen:
-        screen = open_screen(name, self.state, self.look, self._session.run)
+        screen = open_screen(name, self.state, self.profile, self._session.run)
         # Its widgets are styled as they are mounted; without this Textual would read all style sheets once more first.
         screen._css_update_count = self._css_update_count
         return screen
@@ -190,13 +192,13 @@ class DashboardApp(FrugalApp[int]):
         """Curves of other runs for the main screen."""
         self._overlay = message.runs
 
-    def on_said(self, message: Said) -> None:
+    def on_notice(self, message: Notice) -> None:
         """A screen has something to tell."""
         self.say(message.text, message.severity)
 
     def say(self, text: str, severity: Severity = "information", timeout: float = 4) -> None:
         """Show a line in passing."""
-        shown = to_ascii(text) if self.look.ascii_only else text
+        shown = to_ascii(text) if self.profile.ascii_only else text
         self.notify(shown, severity=severity, timeout=timeout, markup=False)
 
     def _painted(self) -> None:

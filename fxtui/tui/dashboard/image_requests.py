@@ -14,7 +14,7 @@ _PATIENCE_SECONDS = 5.0
 _IMAGES = 1000
 
 
-class Questions:
+class ImageRequests:
     """``clock`` gives seconds from any start; ``between`` are the seconds between two traces of images at the least."""
 
     def __init__(self, clock: Callable[[], float], between: float = 0.0) -> None:

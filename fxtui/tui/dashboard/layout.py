@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from textual.geometry import Region
 from textual.widget import Widget
 
-Places = Mapping[str, Region]
+Layout = Mapping[str, Region]
 
 
 def stack(x: int, width: int, height: int, wants: Sequence[tuple[str, int, int]], top: int = 0) -> dict[str, Region]:
@@ -34,7 +34,7 @@ def stack(x: int, width: int, height: int, wants: Sequence[tuple[str, int, int]]
     return places
 
 
-def put(widgets: Sequence[Widget], places: Places) -> None:
+def put(widgets: Sequence[Widget], places: Layout) -> None:
     """Move each widget to its place; those without one are hidden."""
     for widget in widgets:
         place = places.get(widget.id or "")

@@ -20,7 +20,7 @@ class CommandWanted(Message):
         self.command = command
 
 
-class Said(Message):
+class Notice(Message):
     """Something to tell the user in passing."""
 
     def __init__(self, text: str, severity: Severity = "information") -> None:

@@ -21,7 +21,7 @@ COMMANDS: dict[str, Callable[[RunState], cmd.AnyCommand]] = {
 }
 
 
-class Asked:
+class PendingCommands:
     """What the user asked of the engine and it has not answered; questions about images are not among it."""
 
     def __init__(self) -> None:

@@ -12,11 +12,11 @@ from textual.binding import Binding, BindingType
 
 from fxtui.config import DataConfig, RunConfig, folder_config
 from fxtui.run.nearby import FoundConfig, ImageFolder, Nearby, PastRun
-from fxtui.tui.launcher.form_screen import FormHelp, NewRunScreen
-from fxtui.tui.launcher.home_screen import LaunchScreen
+from fxtui.tui.launcher.form_screen import FormHelp, FormScreen
+from fxtui.tui.launcher.home_screen import HomeScreen
 from fxtui.tui.launcher.home_view import Entry
-from fxtui.tui.terminal.base_app import FrugalApp
-from fxtui.tui.terminal.profile import Look
+from fxtui.tui.terminal.base_app import TerminalApp
+from fxtui.tui.terminal.profile import TerminalProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class StartFile:
 Choice = GoOn | StartFile
 
 
-class LauncherApp(FrugalApp[Choice]):
+class LauncherApp(TerminalApp[Choice]):
     """``run()`` returns what was chosen, None if nothing. ``find`` looks around; files are written into ``folder``.
 
     ``clock`` gives seconds since the epoch.
@@ -53,21 +53,21 @@ class LauncherApp(FrugalApp[Choice]):
         help: FormHelp,
         *,
         folder: Path = Path(),
-        look: Look | None = None,
+        profile: TerminalProfile | None = None,
         theme: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(look or Look(), folder, theme)
+        super().__init__(profile or TerminalProfile(), folder, theme)
         self._help = help
         self._folder = folder
-        self._list = LaunchScreen(find, clock, self.look.ascii_only)
+        self._list = HomeScreen(find, clock, self.profile.ascii_only)
 
     def on_mount(self) -> None:
         """Open the list."""
         self.push_screen(self._list)
         self.exit_on_signals(None)
 
-    def on_launch_screen_wanted(self, message: LaunchScreen.Wanted) -> None:
+    def on_home_screen_wanted(self, message: HomeScreen.Wanted) -> None:
         """Do what an entry is for."""
         match message.entry:
             case PastRun(path=path, resumable=True) if not message.edit:
@@ -87,13 +87,13 @@ class LauncherApp(FrugalApp[Choice]):
                 base, origin = folder_config(path), ""
             case _:
                 base, origin = RunConfig(data=DataConfig(source="digits")), ""
-        form = NewRunScreen(
+        form = FormScreen(
             base,
             origin,
             self._help,
             sources=[str(found.path) for found in self._list.folders],
             folder=self._folder,
-            ascii_only=self.look.ascii_only,
+            ascii_only=self.profile.ascii_only,
         )
         self.push_screen(form, self._filled_in)
 

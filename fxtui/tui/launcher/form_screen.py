@@ -106,7 +106,7 @@ class LeaveDialog(ModalScreen[bool]):
             self.dismiss(event.widget.id == "answer-leave")
 
 
-class NewRunScreen(LineScreen[Path | None]):
+class FormScreen(LineScreen[Path | None]):
     """Closes with the path of the file it wrote, or None.
 
     ``base`` fills the fields in, and ``origin`` says where it comes from; ``sources`` are folders to offer; the file is

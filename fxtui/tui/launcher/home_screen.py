@@ -26,7 +26,7 @@ _WITH_DETAILS = 140
 _DETAILS_GAP = 2
 
 
-class LaunchScreen(LineScreen[None]):
+class HomeScreen(LineScreen[None]):
     """Shows what ``look`` finds, which runs in a thread once the screen stands.
 
     ``clock`` gives seconds since the epoch.

@@ -21,18 +21,18 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from fxtui.machine.meters import Meters
-from fxtui.tui.terminal.diff_renderer import Painted, Painter
+from fxtui.tui.terminal.diff_renderer import DiffRenderer, RenderedDiff
 from fxtui.tui.terminal.driver import Traffic, counting_driver
-from fxtui.tui.terminal.frame_pacing import FROM_NOTHING, Frame, FrameClock
-from fxtui.tui.terminal.profile import Look
+from fxtui.tui.terminal.frame_pacing import NOTHING_TRAINS, Frame, FramePacing
+from fxtui.tui.terminal.profile import TerminalProfile
 from fxtui.tui.terminal.theme import DARK, LIGHT, SIXTEEN, role_variables
 from fxtui.tui.views.system import TerminalUse
 
 _SYSTEMS = {"standard": ColorSystem.STANDARD, "256": ColorSystem.EIGHT_BIT, "truecolor": ColorSystem.TRUECOLOR}
 
 
-class FrugalApp(App[ReturnType]):
-    """Draws through a :class:`Painter`, and calls :meth:`frame` when the next frame is due.
+class TerminalApp(App[ReturnType]):
+    """Draws through a :class:`DiffRenderer`, and calls :meth:`frame` when the next frame is due.
 
     ``machine`` is measured while something asks it; ``directory`` is where the disk's room is looked up.
     ``theme`` None: dark, or the terminal's own colours where there are but 16.
@@ -40,19 +40,19 @@ class FrugalApp(App[ReturnType]):
 
     CSS_PATH = Path(__file__).with_name("fxtui.tcss")
 
-    def __init__(self, look: Look, directory: Path, theme: str | None = None) -> None:
+    def __init__(self, profile: TerminalProfile, directory: Path, theme: str | None = None) -> None:
         self.traffic = Traffic()
         super().__init__(driver_class=counting_driver(self.traffic, self._screen_cleared))
         self.animation_level = "none"
-        self.look = look
-        self.no_color = look.no_color
+        self.profile = profile
+        self.no_color = profile.no_color
         self.directory = directory
         self.machine = Meters(directory)
         self.last_frame = Frame()
         self.frame_wait = 0.0
-        self.frame_clock = FrameClock(look.low_bandwidth)
-        self.color_system = None if look.no_color else _SYSTEMS.get(self.console.color_system or "")
-        self._painter = Painter(self.color_system, look.ascii_only)
+        self.frame_pacing = FramePacing(profile.low_bandwidth)
+        self.color_system = None if profile.no_color else _SYSTEMS.get(self.console.color_system or "")
+        self._renderer = DiffRenderer(self.color_system, profile.ascii_only)
         self._sent_before = 0
         self._frame_timer: Timer | None = None
         for known in (DARK, LIGHT, SIXTEEN):
@@ -91,7 +91,7 @@ class FrugalApp(App[ReturnType]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Without those that make grey of colours: where no colour is wanted, the painter sends none."""
-        if self.look.no_color:
+        if self.profile.no_color:
             return ()
         return [it for it in super().get_line_filters() if not isinstance(it, Monochrome | NoColor)]
 
@@ -103,7 +103,7 @@ class FrugalApp(App[ReturnType]):
 
     def frame(self) -> float:
         """Draw a frame; returns the share of the time that drawing may take."""
-        return FROM_NOTHING
+        return NOTHING_TRAINS
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """Text fields do not blink: at rest nothing is sent."""
@@ -135,20 +135,20 @@ class FrugalApp(App[ReturnType]):
 
     def _set_next_frame(self, frame: Frame, share: float) -> None:
         self.last_frame = frame
-        self.frame_wait = self.frame_clock.wait(frame, share)
+        self.frame_wait = self.frame_pacing.wait(frame, share)
         if self._frame_timer is not None:
             self._frame_timer.stop()
         self._frame_timer = self.set_timer(self.frame_wait, self._next_frame)
 
     def _screen_cleared(self) -> None:
-        self._painter.forget()
+        self._renderer.forget()
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         shown = self._running and not self._closed and not self._batch_count and not self.is_headless
         if shown and isinstance(renderable, ChopsUpdate | LayoutUpdate):
-            text = self._painter.paint(renderable)
-            super()._display(screen, Painted(text) if text else None)  # type: ignore[arg-type]  # as Textual does
+            text = self._renderer.paint(renderable)
+            super()._display(screen, RenderedDiff(text) if text else None)  # type: ignore[arg-type]  # as Textual does
             return
         if shown and isinstance(renderable, CompositorUpdate):
-            self._painter.forget()
+            self._renderer.forget()
         super()._display(screen, renderable)

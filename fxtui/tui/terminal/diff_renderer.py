@@ -38,7 +38,7 @@ _UNSEEN_ON_BLANKS = frozenset(("", "1", "2", "3"))
 _SHORT_GAP = 3
 
 
-class Painted(CompositorUpdate):
+class RenderedDiff(CompositorUpdate):
     """An update that has become what the terminal is sent."""
 
     def __init__(self, text: str) -> None:
@@ -49,7 +49,7 @@ class Painted(CompositorUpdate):
         return self.text
 
 
-class Painter:
+class DiffRenderer:
     """Turns updates of the whole screen or of parts into the changes that they make.
 
     ``colors`` is what the terminal can do; None: no colour is ever sent, only bold, reverse and their like.

@@ -9,7 +9,7 @@ FASTEST, FASTEST_ON_SLOW_LINES = 0.25, 1.0
 SLOWEST = 2.0
 # The share of the time that drawing may take, by what it takes it from. Where every core computes, all of them wait for
 # the one that draws, so that training loses more than that; a head alone trains in moments, and there is more to see.
-FROM_ALL, FROM_HEAD, FROM_NOTHING = 0.006, 0.03, 1.0
+EVERY_CORE_BUSY, ONLY_HEAD_TRAINS, NOTHING_TRAINS = 0.006, 0.03, 1.0
 # The most that it may take from any training so that something moves.
 _MOST = 0.03
 BYTES_PER_SECOND, BYTES_PER_SECOND_ON_SLOW_LINES = 1100.0, 400.0
@@ -28,7 +28,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameClock:
+class FramePacing:
     """Says how long to wait for the next frame. What a key press changes is drawn at once and does not wait."""
 
     low_bandwidth: bool = False

@@ -10,7 +10,7 @@ _PLAIN_TERMINALS = ("dumb", "linux", "vt100", "vt102", "vt220")
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class TerminalProfile:
     """``ascii_only``: no sign beyond ASCII; ``low_bandwidth``: draw seldom; ``no_color``: bold and reverse at most."""
 
     ascii_only: bool = False
@@ -18,13 +18,13 @@ class Look:
     no_color: bool = False
 
 
-def look_for(
+def profile_for(
     environment: Mapping[str, str], encoding: str, *, ascii_only: bool, low_bandwidth: bool, no_color: bool
-) -> Look:
+) -> TerminalProfile:
     """What the user asks for, and what the terminal cannot do without: by NO_COLOR, TERM and its encoding."""
     terminal = environment.get("TERM", "")
     utf8 = encoding.lower().replace("-", "") == "utf8"
-    return Look(
+    return TerminalProfile(
         ascii_only=ascii_only or not utf8 or terminal in _PLAIN_TERMINALS,
         low_bandwidth=low_bandwidth,
         no_color=no_color or bool(environment.get("NO_COLOR")) or terminal == "dumb",

@@ -133,7 +133,7 @@ def noise_note(runs: Sequence[RunEntry]) -> str:
     return f"{pairs}: within the noise (±{max(error for *_, error in near) * 100:.1f})"
 
 
-def done_lines(run: RunEntry | None, width: int, height: int) -> list[Line]:
+def history_lines(run: RunEntry | None, width: int, height: int) -> list[Line]:
     """What was done in a run, and to what figure it had come then."""
     name = run.short_name if run else ""
     lines = [title("What was done", ((name, "strong"),), (), width)]

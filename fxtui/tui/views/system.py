@@ -93,7 +93,7 @@ def terminal_lines(use: TerminalUse, colors: str, size: tuple[int, int], width: 
     ]
 
 
-def place_lines(rows: Sequence[tuple[str, str]], name: str, width: int) -> list[Line]:
+def path_lines(rows: Sequence[tuple[str, str]], name: str, width: int) -> list[Line]:
     """A section of names and what belongs to them, such as versions or paths."""
     return [title(name, (), (), width), *(_said(key, value, width) for key, value in rows)]
 

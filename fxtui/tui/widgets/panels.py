@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fxtui.run.state import RunState
-from fxtui.tui.terminal.base_app import FrugalApp
+from fxtui.tui.terminal.base_app import TerminalApp
 from fxtui.tui.views.epochs import epoch_lines
 from fxtui.tui.views.header import header_lines
 from fxtui.tui.views.log import log_lines
@@ -71,5 +71,5 @@ class HeaderPanel(Panel):
         """As many lines as there are; the pipeline goes first."""
         width, height = self.size
         app = self.app
-        machine = app.machine.latest() if isinstance(app, FrugalApp) and not state.ended else None
+        machine = app.machine.latest() if isinstance(app, TerminalApp) and not state.ended else None
         self.show(header_lines(state, self._screen_name, machine, self.now, width, height))

@@ -8,7 +8,7 @@ from fxtui.run.catalogue import RunEntry
 from fxtui.run.state import RunState
 from fxtui.text.lines import title
 from fxtui.tui.plotting import Curve, Overlay, PlotSpec, draw_plot
-from fxtui.tui.views.runs import difference_lines, done_lines, run_lines
+from fxtui.tui.views.runs import difference_lines, history_lines, run_lines
 from fxtui.tui.widgets.cursor_list import CursorList
 from fxtui.tui.widgets.panels import Panel
 
@@ -82,14 +82,14 @@ class ComparePanel(Panel):
         self.show(difference_lines(self.runs, *self.size))
 
 
-class DonePanel(Panel):
+class HistoryPanel(Panel):
     """What was done in the run under the cursor."""
 
     run: RunEntry | None = None
 
     def draw(self, state: RunState) -> None:  # noqa: ARG002  # a panel's signature
         """In the order of the epochs."""
-        self.show(done_lines(self.run, *self.size))
+        self.show(history_lines(self.run, *self.size))
 
 
 class OverlayPlot(Panel):

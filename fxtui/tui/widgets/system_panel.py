@@ -8,8 +8,8 @@ from importlib import metadata
 from fxtui.run.state import RunState
 from fxtui.run.store import RunDirectory
 from fxtui.text import numbers as formats
-from fxtui.tui.terminal.base_app import FrugalApp
-from fxtui.tui.views.system import machine_lines, place_lines, system_panel_lines, terminal_lines
+from fxtui.tui.terminal.base_app import TerminalApp
+from fxtui.tui.views.system import machine_lines, path_lines, system_panel_lines, terminal_lines
 from fxtui.tui.widgets.panels import Panel
 
 _PACKAGES = ("fxtui", "torch", "textual")
@@ -22,7 +22,7 @@ class SystemPanel(Panel):
         """The newest figures."""
         width, height = self.size
         app = self.app
-        if isinstance(app, FrugalApp):
+        if isinstance(app, TerminalApp):
             cache = state.cache.bytes if state.cache else None
             self.show(system_panel_lines(app.machine.latest(), cache, app.traffic.per_second, width, height))
 
@@ -33,7 +33,7 @@ class MachinePanel(Panel):
     def draw(self, state: RunState) -> None:  # noqa: ARG002  # a panel's signature
         """The newest figures and what they were."""
         app = self.app
-        if isinstance(app, FrugalApp):
+        if isinstance(app, TerminalApp):
             sample, history = app.machine.latest(), app.machine.history()
             self.show(machine_lines(sample, history, self.size.width)[: self.size.height])
 
@@ -44,7 +44,7 @@ class TerminalPanel(Panel):
     def draw(self, state: RunState) -> None:  # noqa: ARG002  # a panel's signature
         """The newest figures."""
         app = self.app
-        if isinstance(app, FrugalApp):
+        if isinstance(app, TerminalApp):
             use = app.terminal_use()
             self.show(
                 terminal_lines(use, app.colors_told, (app.size.width, app.size.height), self.size.width)[
@@ -53,13 +53,13 @@ class TerminalPanel(Panel):
             )
 
 
-class PlacesPanel(Panel):
+class PathsPanel(Panel):
     """Where the run is kept."""
 
     def draw(self, state: RunState) -> None:  # noqa: ARG002  # a panel's signature
         """Its files."""
         app = self.app
-        if isinstance(app, FrugalApp):
+        if isinstance(app, TerminalApp):
             run = RunDirectory(app.directory)
             rows = (
                 ("run", str(run.path)),
@@ -67,7 +67,7 @@ class PlacesPanel(Panel):
                 ("journal", str(run.journal)),
                 ("checkpoints", str(run.checkpoints)),
             )
-            self.show(place_lines(rows, "Places", self.size.width))
+            self.show(path_lines(rows, "Places", self.size.width))
 
 
 class VersionsPanel(Panel):
@@ -81,7 +81,7 @@ class VersionsPanel(Panel):
             found = tuple((name, _version(name)) for name in _PACKAGES)
             self._rows = (("python", platform.python_version()), *found)
         rows = (*self._rows, ("run begun by", f"fxtui {state.version}" if state.version else formats.NONE))
-        self.show(place_lines(rows, "Versions", self.size.width))
+        self.show(path_lines(rows, "Versions", self.size.width))
 
 
 def _version(name: str) -> str:

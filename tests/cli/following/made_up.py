@@ -111,11 +111,11 @@ def main(how: str, what: str, runs: str, *options: str) -> int:
 
         return follow_as_json(session)
     if how == "dashboard":
-        from fxtui.cli.display_options import Wishes
+        from fxtui.cli.display_options import DisplayOptions
         from fxtui.cli.following.dashboard import follow_in_dashboard
 
-        wishes = Wishes(ascii_only="--ascii" in options, no_color="--no-color" in options)
-        return follow_in_dashboard(session(), wishes)
+        display = DisplayOptions(ascii_only="--ascii" in options, no_color="--no-color" in options)
+        return follow_in_dashboard(session(), display)
     from fxtui.cli.following.headless import follow_in_lines
 
     return follow_in_lines(session())

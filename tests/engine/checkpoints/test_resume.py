@@ -100,7 +100,7 @@ def test_resumed_at_any_batch_equals_the_uninterrupted_run(tmp_path: Path, overr
         resumed = go_on(stopped.run)
         (continued,) = resumed.of(ev.RunContinued)
         assert (continued.step, continued.exact, continued.note) == (step - 1, True, "")
-        assert not resumed.of(ev.Warning)
+        assert not resumed.of(ev.RunWarning)
         assert figures(resumed) == figures(whole)
         same(whole.run, resumed.run)
         assert truth(resumed) == truth(whole)

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from fxtui.config import RunConfig, TrainConfig
 from fxtui.engine.checkpoints.files import load_checkpoint
 from fxtui.engine.commands import Control
-from fxtui.engine.freezing.state import FreezeError, target_of
+from fxtui.engine.freezing.state import target_of
 from fxtui.engine.metrics.pace import Pace
 from fxtui.engine.optimization.optimizer import build_optimizer, state_bytes
 from fxtui.engine.training.loop import Trainer
 from fxtui.protocol import commands as cmd
 from fxtui.protocol import events as ev
+from fxtui.protocol.commands import CommandRefusedError
 from tests.engine.runs import Outcome, carry_out, tiny_config
 
 Between = Callable[[Trainer, int], bool]
@@ -254,7 +255,7 @@ def test_a_run_that_was_asked_equals_one_that_was_not(watched: Watched, options:
             for change in changes:
                 try:
                     estimates.append(ask(trainer, change))
-                except FreezeError:
+                except CommandRefusedError:
                     assert isinstance(change, cmd.FreezeAll)
         return False
 
@@ -302,7 +303,7 @@ def test_any_proposal_leaves_everything_as_it_was(watched: Watched) -> None:
         before = everything()
         change = cmd.SetTrainable(paths=tuple(sorted(paths)), value=value)
         if paths.isdisjoint(trainer.freezing.trainable) if not value else paths <= trainer.freezing.trainable:
-            with pytest.raises(FreezeError, match="nothing to change"):
+            with pytest.raises(CommandRefusedError, match="nothing to change"):
                 ask(trainer, change)
         else:
             found = ask(trainer, change)

@@ -257,7 +257,7 @@ GREEDY = "model.backbone=tests.engine.models:greedy"
 def test_out_of_memory_in_frozen_layers_halves_the_batch_and_says_so(tmp_path: Path, cache: str) -> None:
     greedy, plenty = (carry_out(tiny_config(cache, *more), tmp_path) for more in ([GREEDY], []))
     assert greedy.state.phase == "finished"
-    warnings = [event.text for event in greedy.of(ev.Warning)]
+    warnings = [event.text for event in greedy.of(ev.RunWarning)]
     assert warnings == ["out of memory on cpu: frozen layers take 4 images at a time from here on"]
     assert losses(greedy)[0] == pytest.approx(losses(plenty)[0], abs=1e-5)
     assert losses(greedy)[1] == pytest.approx(losses(plenty)[1], abs=1e-5)

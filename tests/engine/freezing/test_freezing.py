@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from fxtui.engine.freezing.state import FreezeError, Freezing, apply_modes
+from fxtui.engine.freezing.state import Freezing, apply_modes
+from fxtui.protocol.commands import CommandRefusedError
 from tests.engine.invariants import plain_modes
 from tests.engine.models import LevitLike, TinyResNet, TinyTransformer
 
@@ -111,7 +112,7 @@ def test_patterns_and_single_parameters(freezing: Freezing) -> None:
     ],
 )
 def test_refusals_say_why(freezing: Freezing, path: str, message: str) -> None:
-    with pytest.raises(FreezeError, match=r"^" + message.replace("*", r"\*").replace("?", r"\?")):
+    with pytest.raises(CommandRefusedError, match=r"^" + message.replace("*", r"\*").replace("?", r"\?")):
         freezing.resolve([path])
 
 
@@ -141,7 +142,7 @@ def test_undo_restores_and_ends(freezing: Freezing) -> None:
     assert freezing.describe(freezing.trainable) == ("layer3",)
     freezing.undo()
     assert freezing.trainable == frozenset()
-    with pytest.raises(FreezeError, match="nothing to undo"):
+    with pytest.raises(CommandRefusedError, match="nothing to undo"):
         freezing.undo()
 
 

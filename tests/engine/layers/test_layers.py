@@ -12,7 +12,7 @@ from fxtui.config import TrainConfig
 from fxtui.engine.data.batch_order import epoch_batches
 from fxtui.engine.freezing import state as freezing
 from fxtui.engine.freezing.state import Freezing, apply_modes
-from fxtui.engine.layers.drift import Stillness
+from fxtui.engine.layers.drift import Drift
 from fxtui.engine.layers.table import layer_table
 from fxtui.engine.optimization.optimizer import Optimization
 from fxtui.protocol import commands as cmd
@@ -92,7 +92,7 @@ def test_the_attribute_that_freezes_nothing() -> None:
 @pytest.mark.parametrize("name", ["layer1.0.conv1.weight", "bn1.running_mean", "layer2.1.bn2.num_batches_tracked"])
 def test_what_is_frozen_but_moves_is_found(name: str) -> None:
     table = Table("layer3")
-    stillness = Stillness(table.model)
+    stillness = Drift(table.model)
     stillness.remember()
     assert not stillness.look(force=True)
     tensors = dict(table.model.named_parameters()) | dict(table.model.named_buffers())
@@ -107,7 +107,7 @@ def test_what_is_frozen_but_moves_is_found(name: str) -> None:
 
 def test_what_trains_may_move() -> None:
     table = Table("layer3")
-    stillness = Stillness(table.model)
+    stillness = Drift(table.model)
     stillness.remember()
     table.model(torch.randn(4, 3, 32, 32))
     with torch.no_grad():
@@ -124,7 +124,7 @@ def test_a_run_says_that_frozen_statistics_move(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(freezing, "apply_modes", careless)
     outcome = carry_out(tiny_config("train.epochs=2"), tmp_path)
     assert outcome.state.phase == "finished"
-    (warning,) = [event.text for event in outcome.of(ev.Warning)]
+    (warning,) = [event.text for event in outcome.of(ev.RunWarning)]
     assert warning.startswith("fault: bn1 is frozen but in train mode: its statistics move (")
     rows = {row.path: row for row in outcome.state.layers}
     assert (rows["layer1"].trainable, rows["layer1"].bn) == ("none", "moving")
@@ -134,7 +134,7 @@ def test_a_run_says_that_frozen_statistics_move(tmp_path: Path, monkeypatch: pyt
 def test_a_run_says_that_a_frozen_weight_moves(tmp_path: Path) -> None:
     """The model writes to a frozen layer where it trains; nothing but a look at the weight itself finds that."""
     outcome = carry_out(tiny_config("model.backbone=tests.engine.models:meddler", "train.epochs=2"), tmp_path)
-    (warning,) = [event.text for event in outcome.of(ev.Warning)]
+    (warning,) = [event.text for event in outcome.of(ev.RunWarning)]
     assert warning.startswith("fault: conv1.weight is frozen but moves")
     assert {row.path for row in outcome.state.layers if row.fault} == {"conv1"}
 

@@ -18,7 +18,7 @@ from fxtui.cli.sessions import new_session
 from fxtui.config import bundled_config, load_config
 from fxtui.engine.data.preprocess import Preprocessing
 from fxtui.engine.job import run_job
-from fxtui.engine.predicting.after_the_run import Afterwards
+from fxtui.engine.predicting.after_the_run import AfterTheRun
 from fxtui.engine.predicting.from_checkpoint import Predictor
 from fxtui.engine.predicting.image_trace import Tracer
 from fxtui.protocol import commands as cmd
@@ -102,7 +102,7 @@ def test_an_evaluation_names_every_image_with_its_own_loss(tmp_path: Path) -> No
 
 def test_a_prediction_agrees_with_the_evaluation_and_with_plain_torch(tmp_path: Path) -> None:
     session = run(tmp_path, {}, [])
-    after = Afterwards(session.run)
+    after = AfterTheRun(session.run)
     (said,) = after(cmd.Evaluate(limit=5))
     assert isinstance(said, ev.Evaluation)
     first = said.images[0]
@@ -124,7 +124,7 @@ def test_a_prediction_agrees_with_the_evaluation_and_with_plain_torch(tmp_path: 
     assert isinstance(file, ev.Prediction)
     assert (file.true, file.loss, file.number, file.image) == (None, None, None, str(picture))
     trace = Predictor(session.run, "cpu").trace(picture)
-    (best,) = Afterwards(run(tmp_path / "ema", {}, ["train.ema=0.9"]).run)(cmd.Predict(images=(str(picture),)))
+    (best,) = AfterTheRun(run(tmp_path / "ema", {}, ["train.ema=0.9"]).run)(cmd.Predict(images=(str(picture),)))
     assert isinstance(best, ev.Prediction)
     assert best.source == "best"
     assert trace.input_shape == (1, *file.input_shape)
@@ -263,7 +263,7 @@ def test_a_command_sent_while_the_engine_comes_to_its_end_is_answered(tmp_path: 
 
 
 def test_a_limit_below_zero_names_no_image(tmp_path: Path) -> None:
-    (said,) = Afterwards(run(tmp_path, {}, []).run)(cmd.Evaluate(limit=-1))
+    (said,) = AfterTheRun(run(tmp_path, {}, []).run)(cmd.Evaluate(limit=-1))
     assert isinstance(said, ev.Evaluation)
     assert said.images == ()
     assert sum(said.support) == 24

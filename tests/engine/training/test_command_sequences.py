@@ -19,10 +19,11 @@ from fxtui.config import TrainConfig
 from fxtui.engine.backbones.heads import find_head
 from fxtui.engine.backbones.stages import find_stages
 from fxtui.engine.features.feeds import Batch, per_image
-from fxtui.engine.freezing.state import FreezeError, Freezing
+from fxtui.engine.freezing.state import Freezing
 from fxtui.engine.frontier.cut import cut_model
 from fxtui.engine.optimization.optimizer import Optimization
 from fxtui.engine.optimization.step import Stepper
+from fxtui.protocol.commands import CommandRefusedError
 from tests.engine.invariants import (
     check_freezing,
     check_minimal,
@@ -169,7 +170,7 @@ class Training:
                     freezing.change_to(before - freezing.resolve(some))
                 case (_, *some):
                     freezing.change_to(before | freezing.resolve(some))
-        except FreezeError:
+        except CommandRefusedError:
             assert freezing.trainable == before
             return
         self.optimization.sync(self.done)

@@ -116,7 +116,7 @@ def test_plateau(tmp_path: Path) -> None:
     expected = learn(config, after_epoch=after_epoch)
     outcome = carry_out(config, tmp_path)
     agree(outcome, expected)
-    lowered = [event.text for event in outcome.of(ev.Warning)]
+    lowered = [event.text for event in outcome.of(ev.RunWarning)]
     assert len(lowered) == sum(a != b for a, b in zip(expected.lr, expected.lr[1:], strict=False)) > 1
     assert all("no better validation loss for 3 epochs: learning rate x" in text for text in lowered)
 

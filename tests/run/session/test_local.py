@@ -34,7 +34,7 @@ def drain(session: LocalSession) -> list[ev.Event]:
 def test_events_arrive_in_order_stamped_and_are_in_the_journal(run: RunDirectory) -> None:
     def engine(link: EngineLink) -> None:
         for number in range(100):
-            link.emit(ev.Warning(text=str(number)))
+            link.emit(ev.RunWarning(text=str(number)))
         link.emit(FINISHED)
 
     session = LocalSession(run, engine)
@@ -67,7 +67,7 @@ def test_nothing_comes_after_the_end_and_the_summary_is_there(run: RunDirectory)
         assert not link.closed
         link.emit(FINISHED)
         assert link.closed
-        link.emit(ev.Warning(text="too late"))
+        link.emit(ev.RunWarning(text="too late"))
 
     session = LocalSession(run, engine)
     session.start()
@@ -124,14 +124,14 @@ def test_waiting_for_an_event_wakes_up_and_gives_up(run: RunDirectory) -> None:
 
     def engine(link: EngineLink) -> None:
         gate.wait(30)
-        link.emit(ev.Warning(text="now"))
+        link.emit(ev.RunWarning(text="now"))
 
     session = LocalSession(run, engine)
     session.start()
     assert session.wait_event(timeout=0.01) is None
     gate.set()
     event = session.wait_event(timeout=30)
-    assert isinstance(event, ev.Warning)
+    assert isinstance(event, ev.RunWarning)
     drain(session)
 
 
@@ -150,19 +150,19 @@ def test_the_run_is_locked_for_the_life_of_the_session(run: RunDirectory) -> Non
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_engine_that_breaks_gives_the_lock_back_and_leaves_no_end(run: RunDirectory) -> None:
     def engine(link: EngineLink) -> None:
-        link.emit(ev.Warning(text="before"))
+        link.emit(ev.RunWarning(text="before"))
         raise RuntimeError("broken")
 
     session = LocalSession(run, engine)
     session.start()
-    assert [type(event) for event in drain(session)] == [ev.Warning]
+    assert [type(event) for event in drain(session)] == [ev.RunWarning]
     assert not run.is_locked()
     assert not run.summary.exists()
 
 
 def test_a_session_that_continues_a_journal_numbers_on(run: RunDirectory) -> None:
     for _ in range(2):
-        session = LocalSession(run, lambda link: link.emit(ev.Warning(text="x")))
+        session = LocalSession(run, lambda link: link.emit(ev.RunWarning(text="x")))
         session.start()
         drain(session)
     assert [event.seq for event in read_journal(run.journal)] == [0, 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fxtui.protocol import commands as cmd
 from fxtui.run.state import RunState
-from fxtui.tui.dashboard.image_requests import Questions
+from fxtui.tui.dashboard.image_requests import ImageRequests
 from tests.tui.fake import finished, midway, prediction
 
 ASKS = cmd.Predict(images=(0,))
@@ -28,7 +28,7 @@ def state_midway() -> RunState:
 
 def test_an_image_is_asked_for_once_an_epoch_and_not_more_often_than_it_may_be() -> None:
     clock, state = Clock(), state_midway()
-    questions = Questions(clock, between=3.0)
+    questions = ImageRequests(clock, between=3.0)
     assert questions.next_image(state, 0, 9) == ASKS
     state.apply(prediction(9, number=0))
     clock.now = 100.0
@@ -44,7 +44,7 @@ def test_an_image_is_asked_for_once_an_epoch_and_not_more_often_than_it_may_be()
 def test_a_question_without_an_answer_is_asked_again() -> None:
     clock, state = Clock(), state_midway()
     state.apply(prediction(3, number=0))
-    questions = Questions(clock)
+    questions = ImageRequests(clock)
     assert questions.next_image(state, 0, 9) == ASKS
     clock.now = 4.0
     assert questions.next_image(state, 0, 9) is None
@@ -54,7 +54,7 @@ def test_a_question_without_an_answer_is_asked_again() -> None:
 
 def test_the_end_of_the_run_asks_anew_at_once() -> None:
     clock, state = Clock(), state_midway()
-    questions = Questions(clock, between=10.0)
+    questions = ImageRequests(clock, between=10.0)
     assert questions.next_image(state, 0, 9) == ASKS
     state.apply(finished())
     assert questions.next_image(state, 0, 9) == ASKS

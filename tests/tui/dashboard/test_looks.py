@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from fxtui.machine.meters import GpuSample, MachineSample
 from fxtui.tui.dashboard.actions import SCREENS
 from fxtui.tui.dashboard.app import DashboardApp
-from fxtui.tui.terminal.profile import Look
+from fxtui.tui.terminal.profile import TerminalProfile
 from fxtui.tui.views.system import TerminalUse
 from fxtui.tui.widgets import system_panel
 from tests.tui.dashboard.test_dashboard import settle, text_of
@@ -51,10 +51,10 @@ LOOKS: list[tuple[str, str, tuple[int, int], dict[str, Any]]] = [
     ("main-light", "main", MIDDLE, {"theme": "fxtui-light"}),
     ("layers-light", "layers", MIDDLE, {"theme": "fxtui-light"}),
     ("main-16", "main", MIDDLE, {"theme": "fxtui-16"}),
-    ("main-ascii", "main", MIDDLE, {"look": Look(ascii_only=True)}),
-    ("predict-ascii", "predict", SMALL, {"look": Look(ascii_only=True)}),
-    ("main-no-color", "main", MIDDLE, {"look": Look(no_color=True)}),
-    ("predict-no-color", "predict", MIDDLE, {"look": Look(no_color=True)}),
+    ("main-ascii", "main", MIDDLE, {"profile": TerminalProfile(ascii_only=True)}),
+    ("predict-ascii", "predict", SMALL, {"profile": TerminalProfile(ascii_only=True)}),
+    ("main-no-color", "main", MIDDLE, {"profile": TerminalProfile(no_color=True)}),
+    ("predict-no-color", "predict", MIDDLE, {"profile": TerminalProfile(no_color=True)}),
 ]
 
 

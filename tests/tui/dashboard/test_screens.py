@@ -19,7 +19,7 @@ from fxtui.tui.dashboard.actions import ACTIONS, SCREENS, actions_on
 from fxtui.tui.dashboard.app import DashboardApp
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.dashboard.screens.dialogs import ConfirmDialog, HelpDialog
-from fxtui.tui.terminal.profile import Look
+from fxtui.tui.terminal.profile import TerminalProfile
 from fxtui.tui.widgets.line_view import LineView
 from fxtui.tui.widgets.plot_panel import PlotPanel
 from tests.run.samples import prediction
@@ -221,7 +221,7 @@ async def test_the_log_is_searched_and_followed() -> None:
 async def made_with_runs(tmp_path: Path) -> tuple[DashboardApp, FakeSession]:
     some_runs(tmp_path)
     session = FakeSession(looked_at(), tmp_path / "runs")
-    return DashboardApp(session, clock=lambda: START + 70, look=Look()), session
+    return DashboardApp(session, clock=lambda: START + 70, profile=TerminalProfile()), session
 
 
 async def test_runs_are_listed_marked_and_compared(tmp_path: Path) -> None:
@@ -371,7 +371,7 @@ async def test_a_folder_of_runs_that_cannot_be_read_is_told_once(
 
 @pytest.mark.parametrize("name", list(SCREENS))
 async def test_every_line_has_a_twin_in_ascii(name: str) -> None:
-    app, _ = made(looked_at(), look=Look(ascii_only=True))
+    app, _ = made(looked_at(), profile=TerminalProfile(ascii_only=True))
     async with app.run_test(size=(120, 40)) as pilot:
         await opened(app, pilot, str(list(SCREENS).index(name) + 1))
         for widget in app.screen.query(LineView):

@@ -17,7 +17,7 @@ from fxtui.machine.probe import Probe
 from fxtui.run.state import RunState
 from fxtui.text.lines import Line, width_of
 from fxtui.tui.terminal.driver import CountedFile, Traffic
-from fxtui.tui.terminal.profile import look_for
+from fxtui.tui.terminal.profile import profile_for
 from fxtui.tui.terminal.theme import theme_named
 from fxtui.tui.views.header import header_lines
 from fxtui.tui.views.system import machine_lines, round_figures, system_panel_lines
@@ -113,10 +113,10 @@ def test_themes_by_name() -> None:
 
 def test_a_look_by_the_terminal() -> None:
     none = {"ascii_only": False, "low_bandwidth": False, "no_color": False}
-    assert look_for({"TERM": "dumb"}, "utf-8", **none).no_color
-    assert look_for({"TERM": "xterm"}, "latin-1", **none).ascii_only
-    assert not look_for({"NO_COLOR": ""}, "UTF-8", **none).no_color
-    assert look_for({"NO_COLOR": "0"}, "UTF-8", **none).no_color
+    assert profile_for({"TERM": "dumb"}, "utf-8", **none).no_color
+    assert profile_for({"TERM": "xterm"}, "latin-1", **none).ascii_only
+    assert not profile_for({"NO_COLOR": ""}, "UTF-8", **none).no_color
+    assert profile_for({"NO_COLOR": "0"}, "UTF-8", **none).no_color
 
 
 class Driver:

@@ -17,9 +17,9 @@ from fxtui.run.preview import Preview
 from fxtui.run.store import RunStore
 from fxtui.tui.launcher.app import Choice, GoOn, LauncherApp, StartFile
 from fxtui.tui.launcher.form_fields import read_fields
-from fxtui.tui.launcher.form_screen import FormHelp, LeaveDialog, NewRunScreen, StartLine
-from fxtui.tui.launcher.home_screen import LaunchScreen
-from fxtui.tui.terminal.profile import Look
+from fxtui.tui.launcher.form_screen import FormHelp, FormScreen, LeaveDialog, StartLine
+from fxtui.tui.launcher.home_screen import HomeScreen
+from fxtui.tui.terminal.profile import TerminalProfile
 from fxtui.tui.widgets.field import TextField
 from fxtui.tui.widgets.line_view import LineView
 
@@ -30,10 +30,13 @@ def _app(
     folder: Path,
     preview: Callable[[RunConfig], Preview] = lambda _config: _KNOWN,
     names: Sequence[str] = ("resnet18", "resnet50", "vgg11"),
-    look: Look | None = None,
+    profile: TerminalProfile | None = None,
 ) -> LauncherApp:
     return LauncherApp(
-        lambda: look_around(folder, folder / "runs"), FormHelp(preview, lambda: names, 0.0), folder=folder, look=look
+        lambda: look_around(folder, folder / "runs"),
+        FormHelp(preview, lambda: names, 0.0),
+        folder=folder,
+        profile=profile,
     )
 
 
@@ -67,7 +70,7 @@ async def _listed(pilot: Pilot[Any], word: str) -> None:
 
 async def _go_to(pilot: Pilot[Any], name: str) -> None:
     screen = pilot.app.screen
-    assert isinstance(screen, LaunchScreen)
+    assert isinstance(screen, HomeScreen)
     for _ in range(30):
         if str(getattr(screen.entry, "path", "")).endswith(name):
             return
@@ -112,7 +115,7 @@ async def test_a_wrong_configuration_says_what_is_wrong_and_cannot_be_started(tm
         await _go_to(pilot, "mine.toml")
         await pilot.press("enter", "e")
         assert "train.lr = -1.0: expected a number above 0" in _shown(app)
-        assert isinstance(app.screen, LaunchScreen)
+        assert isinstance(app.screen, HomeScreen)
 
 
 async def test_enter_goes_on_with_a_run_that_has_a_checkpoint(tmp_path: Path) -> None:
@@ -128,7 +131,7 @@ async def test_a_run_without_a_checkpoint_fills_in_the_form(tmp_path: Path) -> N
         await _listed(pilot, run.path.name)
         await _go_to(pilot, run.path.name)
         await pilot.press("enter")
-        await _until(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        await _until(pilot, lambda: isinstance(app.screen, FormScreen))
         assert _field(app, "train.epochs").text == "17"
 
 
@@ -148,13 +151,13 @@ async def test_a_wrong_rate_is_named_beside_its_field_and_is_not_started(tmp_pat
     app = _app(tmp_path)
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("n")
-        await _until(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        await _until(pilot, lambda: isinstance(app.screen, FormScreen))
         _field(app, "train.lr").focus_text()
         await pilot.press(*"-3", "f5")
         await pilot.pause()
         assert _note(app, "train.lr") == "! expected a number above 0"
         assert "train.lr = -3" in _shown(app)
-        assert isinstance(app.screen, NewRunScreen)
+        assert isinstance(app.screen, FormScreen)
     assert not list(tmp_path.glob("*.toml"))
 
 
@@ -167,7 +170,7 @@ async def test_a_folder_becomes_a_file_with_what_was_typed(tmp_path: Path, monke
         await _listed(pilot, "pets/")
         await _go_to(pilot, "pets")
         await pilot.press("enter")
-        await _until(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        await _until(pilot, lambda: isinstance(app.screen, FormScreen))
         await _until(pilot, lambda: bool(_field(app, "model.backbone").offers))
         _field(app, "model.backbone").focus_text()
         await pilot.press(*"resn", "down")
@@ -194,11 +197,11 @@ async def test_what_the_preview_refuses_is_named_and_not_started(tmp_path: Path)
     app = _app(tmp_path, refuse)
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("n")
-        await _until(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        await _until(pilot, lambda: isinstance(app.screen, FormScreen))
         await _until(pilot, lambda: "did you mean resnet18?" in _note(app, "model.backbone"))
         await pilot.press("f5")
         await pilot.pause()
-        assert isinstance(app.screen, NewRunScreen)
+        assert isinstance(app.screen, FormScreen)
     assert not list(tmp_path.glob("*.toml"))
 
 
@@ -227,7 +230,7 @@ async def test_escape_asks_only_if_something_was_typed(tmp_path: Path, typed: bo
     app = _app(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("n")
-        await _until(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        await _until(pilot, lambda: isinstance(app.screen, FormScreen))
         if typed:
             _field(app, "name").focus_text()
             await pilot.press(*"cats")
@@ -237,19 +240,19 @@ async def test_escape_asks_only_if_something_was_typed(tmp_path: Path, typed: bo
             assert isinstance(app.screen, LeaveDialog)
             await pilot.press("y")
             await pilot.pause()
-        assert isinstance(app.screen, LaunchScreen)
+        assert isinstance(app.screen, HomeScreen)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
 async def test_without_signs_beyond_ascii_nothing_else_is_shown(tmp_path: Path, size: tuple[int, int]) -> None:
     _config_file(tmp_path)
-    app = _app(tmp_path, look=Look(ascii_only=True, no_color=True))
+    app = _app(tmp_path, profile=TerminalProfile(ascii_only=True, no_color=True))
     async with app.run_test(size=size) as pilot:
         await _listed(pilot, "mine.toml")
         assert _shown(app).isascii()
         assert "?" not in _shown(app)
         await pilot.press("n")
-        await _until(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        await _until(pilot, lambda: isinstance(app.screen, FormScreen))
         await pilot.pause()
         assert _shown(app).isascii()
         assert "?" not in _shown(app)

@@ -13,8 +13,8 @@ from fxtui.run.nearby import look_around
 from fxtui.run.preview import Preview
 from fxtui.tui.launcher import home_screen as launch
 from fxtui.tui.launcher.app import LauncherApp
-from fxtui.tui.launcher.form_screen import FormHelp, NewRunScreen
-from fxtui.tui.terminal.profile import Look
+from fxtui.tui.launcher.form_screen import FormHelp, FormScreen
+from fxtui.tui.terminal.profile import TerminalProfile
 from tests.tui.fake import START
 from tests.tui.runs import some_runs
 
@@ -45,8 +45,8 @@ SMALL, MIDDLE, LARGE = (80, 24), (120, 40), (200, 60)
 LOOKS: list[tuple[str, str, tuple[int, int], dict[str, Any]]] = [
     *((f"{name}-{s[0]}x{s[1]}", name, s, {}) for name in ("launch", "form") for s in (SMALL, MIDDLE, LARGE)),
     ("form-light", "form", MIDDLE, {"theme": "fxtui-light"}),
-    ("launch-ascii", "launch", MIDDLE, {"look": Look(ascii_only=True)}),
-    ("form-no-color", "form", MIDDLE, {"look": Look(no_color=True)}),
+    ("launch-ascii", "launch", MIDDLE, {"profile": TerminalProfile(ascii_only=True)}),
+    ("form-no-color", "form", MIDDLE, {"profile": TerminalProfile(no_color=True)}),
 ]
 
 
@@ -79,7 +79,7 @@ def test_look(snap_compare: Any, name: str, screen: str, size: tuple[int, int], 
             await pilot.pause(0.02)
         if screen == "form":
             await pilot.press("n")
-            while not isinstance(app.screen, NewRunScreen) or app.screen._busy or app.screen._preview is None:
+            while not isinstance(app.screen, FormScreen) or app.screen._busy or app.screen._preview is None:
                 await pilot.pause(0.02)
         await pilot.pause()
 

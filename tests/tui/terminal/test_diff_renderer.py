@@ -14,7 +14,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from fxtui.tui.terminal.diff_renderer import Painter, pen_of
+from fxtui.tui.terminal.diff_renderer import DiffRenderer, pen_of
 from tests.tui.terminal.screen_model import Model
 
 WIDTH, HEIGHT = 14, 3
@@ -62,12 +62,12 @@ def picture(model: Model) -> list[list[tuple[str, tuple[str, ...]]]]:
 
 @given(st.lists(SCREENS, min_size=2, max_size=4), st.sampled_from([ColorSystem.TRUECOLOR, ColorSystem.STANDARD, None]))
 def test_changes_lead_to_the_same_picture(screens: list, colors: ColorSystem | None) -> None:  # type: ignore[type-arg]
-    painter, shown = Painter(colors), Model(WIDTH, HEIGHT)
+    painter, shown = DiffRenderer(colors), Model(WIDTH, HEIGHT)
     for rows in screens:
         strips = [strip_of(row) for row in rows]
         shown.feed(painter.paint(whole(strips)))
         fresh = Model(WIDTH, HEIGHT)
-        fresh.feed(Painter(colors).paint(whole(strips)))
+        fresh.feed(DiffRenderer(colors).paint(whole(strips)))
         assert picture(shown) == picture(fresh)
         assert "".join(c for c, _ in shown.cells[0]) == strips[0].text
         assert painter.paint(whole(strips)) == ""
@@ -75,7 +75,7 @@ def test_changes_lead_to_the_same_picture(screens: list, colors: ColorSystem | N
 
 @given(SCREENS, PIECES, st.integers(1, 8), st.integers(0, HEIGHT - 1))
 def test_a_part_is_drawn_in_its_place(rows: list, pieces: list, x: int, y: int) -> None:  # type: ignore[type-arg]
-    painter, shown = Painter(ColorSystem.TRUECOLOR), Model(WIDTH, HEIGHT)
+    painter, shown = DiffRenderer(ColorSystem.TRUECOLOR), Model(WIDTH, HEIGHT)
     shown.feed(painter.paint(whole([strip_of([("." * WIDTH, STYLES[1])]) for _ in rows])))
     strip = strip_of(pieces, 5)
     shown.feed(painter.paint(part(strip, x, y)))
@@ -83,21 +83,21 @@ def test_a_part_is_drawn_in_its_place(rows: list, pieces: list, x: int, y: int) 
 
 
 def test_one_changed_figure_is_one_move_and_one_pen() -> None:
-    painter = Painter(ColorSystem.TRUECOLOR)
+    painter = DiffRenderer(ColorSystem.TRUECOLOR)
     before, after = (strip_of([("loss ", STYLES[1]), (text, STYLES[2])]) for text in ("0.1881", "0.1879"))
     painter.paint(whole([before]))
     assert painter.paint(whole([after])) == "\x1b[1;10H\x1b[38;2;0;255;0;48;2;16;32;48m79\x1b[m"
 
 
 def test_the_colour_of_blanks_alone_is_not_sent() -> None:
-    painter = Painter(ColorSystem.TRUECOLOR)
+    painter = DiffRenderer(ColorSystem.TRUECOLOR)
     painter.paint(whole([strip_of([("   ", STYLES[1])])]))
     assert painter.paint(whole([strip_of([("   ", STYLES[2])])])) == ""
     assert painter.paint(whole([strip_of([("   ", STYLES[4])])])) != ""
 
 
 def test_after_the_terminal_was_cleared_everything_is_sent() -> None:
-    painter = Painter(None)
+    painter = DiffRenderer(None)
     strips = [strip_of([("abc", STYLES[0])])]
     first = painter.paint(whole(strips))
     painter.forget()
@@ -110,7 +110,7 @@ def test_without_colour_only_the_weight_is_left(style: Style) -> None:
 
 
 def test_in_ascii_every_cell_has_a_twin_of_its_width() -> None:
-    text = Painter(None, ascii_only=True).paint(whole([strip_of([("漢─●é…", STYLES[0])])]))
+    text = DiffRenderer(None, ascii_only=True).paint(whole([strip_of([("漢─●é…", STYLES[0])])]))
     assert text.isascii()
     model = Model(WIDTH, 1)
     model.feed(text)
@@ -118,5 +118,5 @@ def test_in_ascii_every_cell_has_a_twin_of_its_width() -> None:
 
 
 def test_control_characters_are_not_passed_on() -> None:
-    text = Painter(None).paint(LayoutUpdate([[Strip([Segment("a\x07b", STYLES[0])])]], Region(0, 0, WIDTH, 1)))
+    text = DiffRenderer(None).paint(LayoutUpdate([[Strip([Segment("a\x07b", STYLES[0])])]], Region(0, 0, WIDTH, 1)))
     assert re.sub(r"\x1b\[[0-9;]*[HmC]", "", text) == "a?b"

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from fxtui.run.catalogue import Catalogue, RunEntry
 from fxtui.text.glyphs import to_ascii
 from fxtui.text.lines import Line, width_of
-from fxtui.tui.views.runs import curve_in_a_line, difference_lines, done_lines, labels_of, noise_note, run_lines
+from fxtui.tui.views.runs import curve_in_a_line, difference_lines, history_lines, labels_of, noise_note, run_lines
 from tests.tui.runs import some_runs
 
 WIDE_NAME = "20260101-0101-犬猫データ集合の学習実験その一二三四五六"
@@ -37,7 +37,7 @@ def test_every_line_is_as_wide_as_its_panel(tmp_path: Path, width: int) -> None:
     runs = entries_in(tmp_path)
     lines = run_lines(runs, [runs[0].name], "newest first", width, 20, 1, 0, True)
     lines += difference_lines(runs, width, 30)
-    lines += [line for run in (*runs, None) for line in done_lines(run, width, 20)]
+    lines += [line for run in (*runs, None) for line in history_lines(run, width, 20)]
     assert {width_of(line) for line in lines} == {width}
 
 

@@ -14,8 +14,8 @@ from fxtui.run.catalogue import RunEntry
 from fxtui.run.state import RunState
 from fxtui.text.lines import Line, fit
 from fxtui.tui.dashboard.actions import actions_on
-from fxtui.tui.dashboard.layout import Places, put
-from fxtui.tui.terminal.profile import Look
+from fxtui.tui.dashboard.layout import Layout, put
+from fxtui.tui.terminal.profile import TerminalProfile
 from fxtui.tui.views.footer import advice_line, key_at, key_line
 from fxtui.tui.views.header import screen_at
 from fxtui.tui.widgets.line_screen import LineScreen
@@ -40,15 +40,15 @@ class RunScreen(LineScreen[None]):
     # Whether it shows what changes without the run, so that it is drawn after the run's end, too.
     LIVE: ClassVar[bool] = False
 
-    def __init__(self, state: RunState, look: Look) -> None:
+    def __init__(self, state: RunState, profile: TerminalProfile) -> None:
         super().__init__()
         self.state = state
-        self.look = look
+        self.profile = profile
         self._now: float | None = None
-        self._header = HeaderPanel(self.NAME, id="header", ascii_only=look.ascii_only)
-        self._advice = LineView(id="advice", ascii_only=look.ascii_only)
-        self._keys = LineView(id="keys", ascii_only=look.ascii_only)
-        self._too_small = LineView(id="too-small", ascii_only=look.ascii_only)
+        self._header = HeaderPanel(self.NAME, id="header", ascii_only=profile.ascii_only)
+        self._advice = LineView(id="advice", ascii_only=profile.ascii_only)
+        self._keys = LineView(id="keys", ascii_only=profile.ascii_only)
+        self._too_small = LineView(id="too-small", ascii_only=profile.ascii_only)
         self._key_line: Line = ()
         self.asked: Mapping[str, bool] = {}
         self._room = (0, 0)
@@ -58,7 +58,7 @@ class RunScreen(LineScreen[None]):
         """The panels of this screen, made anew; called once."""
         return ()
 
-    def places(self, width: int, height: int) -> Places:  # noqa: ARG002  # a screen of one panel needs no more
+    def places(self, width: int, height: int) -> Layout:  # noqa: ARG002  # a screen of one panel needs no more
         """Where the panels stand in a body of this size; those left out are hidden."""
         return {}
 

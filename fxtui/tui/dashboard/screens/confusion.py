@@ -10,11 +10,11 @@ from textual.binding import BindingType
 
 from fxtui.run.state import RunState
 from fxtui.tui.dashboard.actions import bindings_on
-from fxtui.tui.dashboard.image_requests import Questions
-from fxtui.tui.dashboard.layout import Places, stack
+from fxtui.tui.dashboard.image_requests import ImageRequests
+from fxtui.tui.dashboard.layout import Layout, stack
 from fxtui.tui.dashboard.messages import CommandWanted, ImagesWanted
 from fxtui.tui.dashboard.screens.base import RunScreen
-from fxtui.tui.terminal.profile import Look
+from fxtui.tui.terminal.profile import TerminalProfile
 from fxtui.tui.widgets.confusion_panels import ClassPanel, MatrixPanel, PairPanel
 from fxtui.tui.widgets.panels import Panel
 
@@ -29,13 +29,13 @@ class ConfusionScreen(RunScreen):
     HINTS = (("↑↓◂▸", "cell"),)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_on("confusion")]
 
-    def __init__(self, state: RunState, look: Look, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(state, look)
-        self._questions = Questions(clock)
+    def __init__(self, state: RunState, profile: TerminalProfile, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(state, profile)
+        self._questions = ImageRequests(clock)
 
     def panels(self) -> tuple[Panel, ...]:
         """The matrix first, so that the arrows work at once."""
-        plain = self.look.ascii_only
+        plain = self.profile.ascii_only
         self._matrix = MatrixPanel(id="matrix", ascii_only=plain)
         return (
             self._matrix,
@@ -43,7 +43,7 @@ class ConfusionScreen(RunScreen):
             PairPanel(id="pairs", ascii_only=plain),
         )
 
-    def places(self, width: int, height: int) -> Places:
+    def places(self, width: int, height: int) -> Layout:
         """The matrix at the left or above, the classes and the pairs beside or below."""
         classes = len(self.state.data.classes) if self.state.data else 10
         if width >= _WIDE:

@@ -10,8 +10,8 @@ from textual.widgets import Input
 
 from fxtui.protocol import commands as cmd
 from fxtui.tui.dashboard.actions import bindings_on
-from fxtui.tui.dashboard.layout import Places, stack
-from fxtui.tui.dashboard.messages import CommandWanted, Said
+from fxtui.tui.dashboard.layout import Layout, stack
+from fxtui.tui.dashboard.messages import CommandWanted, Notice
 from fxtui.tui.dashboard.screens.tree_screen import TreeScreen
 from fxtui.tui.widgets.find_field import FindField
 from fxtui.tui.widgets.layer_tree import LayerTree
@@ -35,7 +35,7 @@ class LayersScreen(TreeScreen):
 
     def panels(self) -> tuple[Panel, ...]:
         """The tree first, so that its keys work at once."""
-        plain = self.look.ascii_only
+        plain = self.profile.ascii_only
         self._tree = LayerTree(id="layers", ascii_only=plain)
         return (
             self._tree,
@@ -48,7 +48,7 @@ class LayersScreen(TreeScreen):
         yield from super().compose()
         yield FindField(placeholder="a part of a layer's name or type", id="find")
 
-    def places(self, width: int, height: int) -> Places:
+    def places(self, width: int, height: int) -> Layout:
         """The tree above; the price and the map below it, side by side where it is wide."""
         if width < _WIDE:
             below = 8 if height >= 18 else 0
@@ -76,7 +76,7 @@ class LayersScreen(TreeScreen):
         if paths:
             self.post_message(CommandWanted(cmd.SetTrainable(paths=paths, value=True, only=True)))
         else:
-            self.post_message(Said("n: this network has no normalisation layers", "warning"))
+            self.post_message(Notice("n: this network has no normalisation layers", "warning"))
 
     def do_only_biases(self) -> None:
         """Train the biases only."""

@@ -10,7 +10,7 @@ from textual.widgets import Input
 
 from fxtui.run.state import RunState
 from fxtui.tui.dashboard.actions import bindings_on
-from fxtui.tui.dashboard.layout import Places, stack
+from fxtui.tui.dashboard.layout import Layout, stack
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.views.log import found_lines, log_line, log_title
 from fxtui.tui.widgets.find_field import FindField
@@ -79,7 +79,7 @@ class LogScreen(RunScreen):
 
     def panels(self) -> tuple[Panel, ...]:
         """One."""
-        self._log = WholeLog(id="whole-log", ascii_only=self.look.ascii_only)
+        self._log = WholeLog(id="whole-log", ascii_only=self.profile.ascii_only)
         return (self._log,)
 
     def compose(self) -> ComposeResult:
@@ -87,7 +87,7 @@ class LogScreen(RunScreen):
         yield from super().compose()
         yield FindField(placeholder="text to find", id="find")
 
-    def places(self, width: int, height: int) -> Places:
+    def places(self, width: int, height: int) -> Layout:
         """All the room there is."""
         return stack(0, width, height, (("whole-log", height, 0),))
 

@@ -11,12 +11,12 @@ from textual.binding import BindingType
 from fxtui.run.catalogue import RunEntry
 from fxtui.run.state import RunState
 from fxtui.tui.dashboard.actions import bindings_on
-from fxtui.tui.dashboard.image_requests import Questions
-from fxtui.tui.dashboard.layout import Places, stack
+from fxtui.tui.dashboard.image_requests import ImageRequests
+from fxtui.tui.dashboard.layout import Layout, stack
 from fxtui.tui.dashboard.messages import CommandWanted
 from fxtui.tui.dashboard.screens.plot_keys import PlotKeys
 from fxtui.tui.dashboard.screens.tree_screen import TreeScreen
-from fxtui.tui.terminal.profile import Look
+from fxtui.tui.terminal.profile import TerminalProfile
 from fxtui.tui.views.curves import OverlayRun
 from fxtui.tui.views.images import chosen_images
 from fxtui.tui.widgets.confusion_panels import SmallMatrix
@@ -41,14 +41,14 @@ class MainScreen(TreeScreen, PlotKeys):
     HINTS = (("◂▸", "read"),)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_on("main")]
 
-    def __init__(self, state: RunState, look: Look, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(state, look)
-        self._questions = Questions(clock, between=_PREDICTION_SECONDS)
+    def __init__(self, state: RunState, profile: TerminalProfile, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(state, profile)
+        self._questions = ImageRequests(clock, between=_PREDICTION_SECONDS)
 
     def panels(self) -> tuple[Panel, ...]:
         """The layers come first, so that their keys work at once."""
-        plain = self.look.ascii_only
-        signs = plain or self.look.no_color
+        plain = self.profile.ascii_only
+        signs = plain or self.profile.no_color
         self._tree = LayerTree(id="layers", ascii_only=plain)
         return (
             self._tree,
@@ -63,7 +63,7 @@ class MainScreen(TreeScreen, PlotKeys):
             SystemPanel(id="system", ascii_only=plain),
         )
 
-    def places(self, width: int, height: int) -> Places:
+    def places(self, width: int, height: int) -> Layout:
         """One column of panels, two, or three, by the room there is."""
         return main_places(width, height)
 
@@ -82,7 +82,7 @@ class MainScreen(TreeScreen, PlotKeys):
             self.post_message(CommandWanted(question))
 
 
-def main_places(width: int, height: int) -> Places:
+def main_places(width: int, height: int) -> Layout:
     """Where the panels of the main screen stand in a body of so many cells."""
     plots = (("loss", 6, 3), ("accuracy", 6, 3), ("epochs", 4, 3))
     if width >= _HUGE:

@@ -12,11 +12,11 @@ from textual.binding import BindingType
 from fxtui.protocol import commands as cmd
 from fxtui.run.state import RunState
 from fxtui.tui.dashboard.actions import bindings_on
-from fxtui.tui.dashboard.image_requests import Questions
-from fxtui.tui.dashboard.layout import Places, stack
+from fxtui.tui.dashboard.image_requests import ImageRequests
+from fxtui.tui.dashboard.layout import Layout, stack
 from fxtui.tui.dashboard.messages import CommandWanted
 from fxtui.tui.dashboard.screens.base import RunScreen
-from fxtui.tui.terminal.profile import Look
+from fxtui.tui.terminal.profile import TerminalProfile
 from fxtui.tui.widgets.find_field import FindField
 from fxtui.tui.widgets.image_panels import ImageList, TracePanel
 from fxtui.tui.widgets.panels import Panel
@@ -31,16 +31,16 @@ class PredictScreen(RunScreen):
     HINTS = (("↑↓", "image"),)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_on("predict")]
 
-    def __init__(self, state: RunState, look: Look, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(state, look)
-        self._questions = Questions(clock)
+    def __init__(self, state: RunState, profile: TerminalProfile, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(state, profile)
+        self._questions = ImageRequests(clock)
         self._file = ""
 
     def panels(self) -> tuple[Panel, ...]:
         """The list first, so that its keys work at once."""
-        plain = self.look.ascii_only
+        plain = self.profile.ascii_only
         self._list = ImageList(id="images", ascii_only=plain)
-        self._trace = TracePanel(id="trace", ascii_only=plain, plain=plain or self.look.no_color)
+        self._trace = TracePanel(id="trace", ascii_only=plain, plain=plain or self.profile.no_color)
         return self._list, self._trace
 
     def compose(self) -> ComposeResult:
@@ -48,7 +48,7 @@ class PredictScreen(RunScreen):
         yield from super().compose()
         yield FindField(placeholder="path of an image file", id="find")
 
-    def places(self, width: int, height: int) -> Places:
+    def places(self, width: int, height: int) -> Layout:
         """The list at the left, the trace at the right."""
         left = min(46, max(36, width // 3))
         return {

@@ -15,13 +15,13 @@ from fxtui.run.state import RunState
 from fxtui.run.store import RunDirectory, RunLock, RunLockedError
 from fxtui.text import numbers as formats
 from fxtui.tui.dashboard.actions import bindings_on
-from fxtui.tui.dashboard.layout import Places, stack
-from fxtui.tui.dashboard.messages import OverlayChosen, Said
+from fxtui.tui.dashboard.layout import Layout, stack
+from fxtui.tui.dashboard.messages import Notice, OverlayChosen
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.dashboard.screens.dialogs import ConfirmDialog
-from fxtui.tui.terminal.profile import Look
+from fxtui.tui.terminal.profile import TerminalProfile
 from fxtui.tui.widgets.panels import Panel
-from fxtui.tui.widgets.run_panels import ComparePanel, DonePanel, OverlayPlot, RunTable
+from fxtui.tui.widgets.run_panels import ComparePanel, HistoryPanel, OverlayPlot, RunTable
 
 _GAP = 3
 _WIDE = 98
@@ -38,9 +38,9 @@ class RunsScreen(RunScreen):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_on("runs")]
 
     def __init__(
-        self, state: RunState, look: Look, run: RunDirectory, clock: Callable[[], float] = time.monotonic
+        self, state: RunState, profile: TerminalProfile, run: RunDirectory, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        super().__init__(state, look)
+        super().__init__(state, profile)
         self._run = run
         self._clock = clock
         self._catalogue = Catalogue(run.path.parent)
@@ -53,14 +53,14 @@ class RunsScreen(RunScreen):
 
     def panels(self) -> tuple[Panel, ...]:
         """The table first, so that its keys work at once."""
-        plain = self.look.ascii_only
+        plain = self.profile.ascii_only
         self._table = RunTable(id="runs", ascii_only=plain)
         self._plot = OverlayPlot(id="overlay", ascii_only=plain)
         self._compare = ComparePanel(id="compare", ascii_only=plain)
-        self._done = DonePanel(id="done", ascii_only=plain)
+        self._done = HistoryPanel(id="done", ascii_only=plain)
         return self._table, self._plot, self._compare, self._done
 
-    def places(self, width: int, height: int) -> Places:
+    def places(self, width: int, height: int) -> Layout:
         """The table above; differences, plot and deeds below it, one of them where it is narrow."""
         top = max(5, height * 2 // 5)
         below = height - top - 1
@@ -97,7 +97,7 @@ class RunsScreen(RunScreen):
                 fault = f"{error.filename or self._run.path.parent}: cannot be read: {error.strerror}"
         # Said once, not every few seconds.
         if fault and fault != self._fault:
-            self.post_message(Said(fault, "warning"))
+            self.post_message(Notice(fault, "warning"))
         self._fault = fault
         self.refresh_state()
 
@@ -108,7 +108,7 @@ class RunsScreen(RunScreen):
     def do_mark_run(self) -> None:
         """Mark the run under the cursor, to compare it."""
         if reason := self._table.mark():
-            self.post_message(Said(reason, "warning"))
+            self.post_message(Notice(reason, "warning"))
         self.refresh_state()
 
     def do_sort_runs(self) -> None:
@@ -119,7 +119,7 @@ class RunsScreen(RunScreen):
     def do_below_runs(self) -> None:
         """The next of what there is below the table."""
         if all(panel.display for panel in (self._compare, self._plot, self._done)):
-            self.post_message(Said("what differs, the curves and what was done are in sight already"))
+            self.post_message(Notice("what differs, the curves and what was done are in sight already"))
             return
         self._below = _BELOW[(_BELOW.index(self._below) + 1) % len(_BELOW)]
         self.place_panels()
@@ -129,7 +129,7 @@ class RunsScreen(RunScreen):
         runs = tuple(run for run in self._table.marked if run.path != self._run.path)
         self.post_message(OverlayChosen(runs))
         names = ", ".join(run.short_name for run in runs)
-        self.post_message(Said(f"on the main screen: {names}" if names else "no other runs on the main screen"))
+        self.post_message(Notice(f"on the main screen: {names}" if names else "no other runs on the main screen"))
 
     def do_remove_run(self) -> None:
         """Ask, then remove the run under the cursor."""
@@ -137,7 +137,7 @@ class RunsScreen(RunScreen):
         if run is None:
             return
         if run.status == "running" or run.path == self._run.path:
-            self.post_message(Said(f"{run.short_name}: is open or running, so it stays", "warning"))
+            self.post_message(Notice(f"{run.short_name}: is open or running, so it stays", "warning"))
             return
         self.run_worker(self._ask_to_remove(run), group="ask", exclusive=True, exit_on_error=False)
 
@@ -157,12 +157,12 @@ class RunsScreen(RunScreen):
         try:
             await asyncio.to_thread(_remove_unless_running, RunDirectory(run.path))
         except RunLockedError as error:
-            self.post_message(Said(f"{error}, so it stays", "warning"))
+            self.post_message(Notice(f"{error}, so it stays", "warning"))
             return
         except OSError as error:
-            self.post_message(Said(f"{run.path}: cannot be removed: {error}", "error"))
+            self.post_message(Notice(f"{run.path}: cannot be removed: {error}", "error"))
             return
-        self.post_message(Said(f"{run.short_name} is removed"))
+        self.post_message(Notice(f"{run.short_name} is removed"))
         await self._read()
 
 

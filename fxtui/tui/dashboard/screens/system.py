@@ -7,10 +7,10 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from fxtui.tui.dashboard.actions import bindings_on
-from fxtui.tui.dashboard.layout import Places, stack
+from fxtui.tui.dashboard.layout import Layout, stack
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.widgets.panels import Panel
-from fxtui.tui.widgets.system_panel import MachinePanel, PlacesPanel, TerminalPanel, VersionsPanel
+from fxtui.tui.widgets.system_panel import MachinePanel, PathsPanel, TerminalPanel, VersionsPanel
 
 
 class SystemScreen(RunScreen):
@@ -22,14 +22,14 @@ class SystemScreen(RunScreen):
 
     def panels(self) -> tuple[Panel, ...]:
         """One below the other."""
-        plain = self.look.ascii_only
+        plain = self.profile.ascii_only
         return (
             MachinePanel(id="machine", ascii_only=plain),
             TerminalPanel(id="terminal", ascii_only=plain),
-            PlacesPanel(id="places", ascii_only=plain),
+            PathsPanel(id="places", ascii_only=plain),
             VersionsPanel(id="versions", ascii_only=plain),
         )
 
-    def places(self, width: int, height: int) -> Places:
+    def places(self, width: int, height: int) -> Layout:
         """The machine takes what the others leave."""
         return stack(0, width, height, (("machine", 6, 1), ("terminal", 6, 0), ("places", 6, 0), ("versions", 7, 0)))

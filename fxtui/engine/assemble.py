@@ -1,6 +1,8 @@
-"""From a configuration to a model on its device: loaded, frozen, with a new head."""
+"""From a configuration to what it means: the model, loaded, frozen, with a new head, and the images that it reads."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +13,30 @@ from fxtui.engine.data.preprocess import Preprocessing
 from fxtui.engine.data.rows import ImageRows
 from fxtui.engine.data.sources.source import ImageSource
 from fxtui.engine.data.split import Split, make_split
+from fxtui.engine.freezing.modes import eval_mode
 from fxtui.engine.freezing.state import Freezing
-from fxtui.engine.tracing.trace import eval_mode
 from fxtui.protocol.commands import CommandRefusedError
 from fxtui.protocol.events import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What a configuration came to, all of it on its device.
+
+    ``outputs`` gives the shape of a module's output for one image, where it is known.
+    """
+
+    config: RunConfig
+    loaded: LoadedModel
+    freezing: Freezing
+    images: ImageRows
+    device: torch.device
+    outputs: dict[str, Shape]
+
+    @property
+    def model(self) -> nn.Module:
+        """The network with its new head."""
+        return self.loaded.module
 
 
 def load_for(config: RunConfig, classes: int, *, read_weights: bool = True) -> LoadedModel:

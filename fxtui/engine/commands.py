@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from fxtui.config import ConfigError
 from fxtui.engine.freezing.state import target_of
-from fxtui.engine.training.loop import StopNowError, Trainer
+from fxtui.engine.training.loop import StopNowError
+from fxtui.engine.training.questions import estimate_change, predict
+from fxtui.engine.training.start import Training
 from fxtui.protocol import commands as cmd
 from fxtui.protocol.commands import CommandRefusedError
 from fxtui.protocol.events import CommandDone, CommandOrigin, CommandRefused, RunPaused, RunResumed
 from fxtui.protocol.schedule import Timetable
 from fxtui.run.session.local import EngineLink
 
-_Result = TypeVar("_Result")
-
 
 class Control:
-    """The engine's ear: takes commands from the link, and from the timetable when they are due, to the trainer."""
+    """The engine's ear: takes commands from the link, and from the timetable when they are due, to the training."""
 
     def __init__(self, link: EngineLink, timetable: Timetable) -> None:
         self._link = link
         self._timetable = timetable
         self._waiting: list[cmd.AnyCommand] = []
         self._paused = False
-        # Inside a pause, whose time is discounted as a whole.
-        self.trainer: Trainer | None = None
+        self.training: Training | None = None
 
     def check_stop(self) -> None:
         """Called while features are extracted: only an order to stop now is obeyed at once, the rest waits.
@@ -60,7 +58,7 @@ class Control:
         return moved
 
     def _keep_to_timetable(self) -> bool:
-        progress = self._trainer().progress
+        progress = self._training().parts.progress
         due = self._timetable.due(epochs_done=progress.epoch, batches_done=progress.batch, steps_done=progress.step)
         step, taken = progress.scheduled
         moved = False
@@ -77,12 +75,12 @@ class Control:
         return moved
 
     def _pause(self) -> bool:
-        trainer = self._trainer()
-        progress = trainer.progress
+        training = self._training()
+        progress, clock = training.parts.progress, training.parts.clock
         started = time.monotonic()
         self._link.emit(RunPaused(epoch=progress.epoch + 1, step=progress.step))
-        trainer.checkpoint()
-        moved, away = False, trainer.away
+        training.keeping.checkpoint()
+        moved, away = False, clock.away
         while self._paused:
             command = self._link.next_command(timeout=None)
             if command is not None:
@@ -90,35 +88,36 @@ class Control:
             moved |= self._drain()
         self._link.emit(RunResumed(epoch=progress.epoch + 1, step=progress.step))
         # What was done meanwhile has been discounted already.
-        trainer.discount(time.monotonic() - started - (trainer.away - away))
+        clock.discount(time.monotonic() - started - (clock.away - away))
         return moved
 
     def _carry_out(self, command: cmd.AnyCommand, origin: CommandOrigin) -> bool:
         """Do one command and answer it; True if the freeze boundary moved."""
-        before = self._trainer().freezing.trainable
+        freezing = self._training().parts.run.freezing
+        before = freezing.trainable
         try:
             text = self._do(command, origin)
         except CommandRefusedError as refusal:
             self._link.emit(CommandRefused(command=command.name, reason=str(refusal)))
             return False
         self._answer(command, text, origin)
-        return self._trainer().freezing.trainable != before
+        return freezing.trainable != before
 
     def _do(self, command: cmd.AnyCommand, origin: CommandOrigin) -> str:
-        trainer = self._trainer()
-        progress = trainer.progress
+        training = self._training()
+        parts, progress = training.parts, training.parts.progress
         match command:
             case cmd.SetTrainable() | cmd.FreezeAll() | cmd.UnfreezeAll() | cmd.UnfreezeNext():
-                return trainer.change_freezing(target_of(command, trainer.freezing), command.name)
+                return training.freeze_change.to(target_of(command, parts.run.freezing), command.name)
             case cmd.Undo():
-                return trainer.undo_freezing()
+                return training.freeze_change.undo()
             case cmd.Estimate():
-                return self._estimate(command.change)
+                return parts.clock.discounted(lambda: estimate_change(command.change, parts))
             case cmd.Predict():
                 self._predict(command.images)
                 return ""
             case cmd.Evaluate():
-                if not trainer.answers.evaluate(command.limit):
+                if not training.answers.evaluate(command.limit):
                     raise CommandRefusedError("no epoch has been validated yet")
                 return ""
             case cmd.SetLr():
@@ -136,53 +135,45 @@ class Control:
                 self._paused = False
                 return "training goes on"
             case cmd.Checkpoint():
-                trainer.checkpoint()
+                training.keeping.checkpoint()
                 return f"checkpoint saved: step {progress.step}"
             case cmd.Stop(when="epoch"):
-                trainer.stop_after_epoch = True
+                training.plan.stop_after_epoch = True
                 self._paused = False
                 return f"stops after epoch {progress.epoch + (progress.batch > 0 or progress.epoch == 0)}"
             case cmd.Stop():
                 self._answer(command, "stopping", origin)
                 raise StopNowError(command.interrupted)
 
-    def _estimate(self, change: cmd.FreezeCommand) -> str:
-        return self._discounted(lambda: self._trainer().estimate(change))
-
     def _predict(self, images: tuple[int | str, ...]) -> None:
+        training = self._training()
         try:
-            self._discounted(lambda: self._trainer().predict(images))
+            training.parts.clock.discounted(lambda: predict(images, training.parts, training.answers))
         except ConfigError as refusal:
             raise CommandRefusedError(str(refusal)) from None
-
-    def _discounted(self, work: Callable[[], _Result]) -> _Result:
-        """Do something that is no training, and leave its time out of the epoch's."""
-        started = time.monotonic()
-        result = work()
-        self._trainer().discount(time.monotonic() - started)
-        return result
 
     def _set_lr(self, lr: float) -> str:
         if not 0 < lr < float("inf"):
             raise CommandRefusedError(f"learning rate {lr}: expected a number above 0")
-        before = self._trainer().optimization.base_lr
-        self._trainer().set_lr(lr)
+        training = self._training()
+        before = training.parts.optimization.base_lr
+        training.plan.set_lr(lr)
         return f"learning rate {before:g} → {lr:g} for the head"
 
     def _set_epochs(self, epochs: int) -> str:
-        trainer = self._trainer()
-        progress = trainer.progress
+        training = self._training()
+        progress = training.parts.progress
         under_way = progress.epoch + (progress.batch > 0)
         if epochs < max(under_way, 1):
             what = "is under way" if progress.batch else "has ended"
             raise CommandRefusedError(f"{epochs} epochs: epoch {under_way} {what}, so at least {max(under_way, 1)}")
         if epochs == progress.epochs:
             raise CommandRefusedError(f"{epochs} epochs are planned already")
-        trainer.set_epochs(epochs)
+        training.plan.set_epochs(epochs)
         return f"{epochs} epochs planned"
 
     def _answer(self, command: cmd.AnyCommand, text: str, origin: CommandOrigin) -> None:
-        progress = self.trainer.progress if self.trainer else None
+        progress = self.training.parts.progress if self.training else None
         self._link.emit(
             CommandDone(
                 command=command.name,
@@ -195,9 +186,9 @@ class Control:
             )
         )
 
-    def _trainer(self) -> Trainer:
-        assert self.trainer is not None, "commands are obeyed only once the trainer stands"
-        return self.trainer
+    def _training(self) -> Training:
+        assert self.training is not None, "commands are obeyed only once the training stands"
+        return self.training
 
 
 def _arguments(command: cmd.AnyCommand) -> dict[str, Any]:

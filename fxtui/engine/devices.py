@@ -5,8 +5,10 @@ from __future__ import annotations
 import platform
 
 import torch
+from torch import nn
 
 from fxtui.config import ConfigError, Precision
+from fxtui.machine.cpu import cpu_count
 
 
 def resolve_device(name: str) -> torch.device:
@@ -53,3 +55,14 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
+
+
+_SMALL_SUFFIX = 4_000_000
+
+
+def suffix_threads(suffix: nn.Module) -> int:
+    """A linear head is done sooner by one thread than by several that wait for each other; a convolution is not."""
+    modules = [m for m in suffix.modules() if not any(True for _ in m.children())]
+    small = sum(p.numel() for p in suffix.parameters()) <= _SMALL_SUFFIX
+    convolves = any(isinstance(m, nn.modules.conv._ConvNd | nn.MultiheadAttention) for m in modules)
+    return 1 if small and not convolves else cpu_count()

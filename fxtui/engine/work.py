@@ -11,26 +11,24 @@ import numpy as np
 import torch
 
 from fxtui.config import RunConfig
-from fxtui.engine.assemble import build_freezing, check_input, images_for, load_for, preprocessing_for
-from fxtui.engine.backbones.load import LoadedModel
+from fxtui.engine.assemble import Assembly, build_freezing, check_input, images_for, load_for, preprocessing_for
 from fxtui.engine.checkpoints.resume import Resumed
 from fxtui.engine.checkpoints.writer import CheckpointWriter
 from fxtui.engine.commands import Control
-from fxtui.engine.data.augmentation.views import Augmentation
 from fxtui.engine.data.rows import ImageRows
 from fxtui.engine.data.sources.source import ImageSource, open_source
 from fxtui.engine.devices import resolve_device
 from fxtui.engine.features.bank import FeatureBank
-from fxtui.engine.freezing.state import Freezing
+from fxtui.engine.features.extraction import ExtractionSettings
 from fxtui.engine.metrics.batch_meter import NonFiniteLossError
-from fxtui.engine.training.loop import StopNowError, Trainer
+from fxtui.engine.training.loop import StopNowError
+from fxtui.engine.training.start import Training, start_training
 from fxtui.protocol.events import (
     DataReady,
     ModelReady,
     PipelineStage,
     RunFinished,
     RunStatus,
-    Shape,
 )
 from fxtui.protocol.schedule import Timetable
 from fxtui.run.session.local import EngineLink
@@ -44,33 +42,23 @@ def work(config: RunConfig, link: EngineLink, source: ImageSource | None, resume
     """
     started = time.monotonic()
     control = Control(link, Timetable.of(config.schedule))
-    prepared = _prepare(config, link, source, Resumed(link.run) if resume else None)
+    resumed = Resumed(link.run) if resume else None
+    assembly = _assemble(config, link, source, resumed)
     # What was loaded has made a full collection due; in the middle of the extraction it would hold up all threads.
     gc.collect()
     loaded_at = time.monotonic()
-    ended = _train(config, link, prepared, control)
-    trainer = control.trainer
-    timings = {"load": loaded_at - started, **(trainer.timings if trainer else {}), "total": time.monotonic() - started}
+    ended = _train(assembly, link, resumed, control)
+    training = control.training
+    parts = training.parts.clock.timings if training else {}
+    timings = {"load": loaded_at - started, **parts, "total": time.monotonic() - started}
     return RunFinished(
         status=ended.status,
-        best=trainer.progress.best if trainer else None,
-        final=trainer.progress.final if trainer else None,
+        best=training.parts.progress.best if training else None,
+        final=training.parts.progress.final if training else None,
         timings={part: round(seconds, 4) for part, seconds in timings.items()},
         reason=ended.reason,
         exit_status=ended.exit_status,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """All that a trainer is made of, on its device, as the checkpoint has it if there is one."""
-
-    loaded: LoadedModel
-    freezing: Freezing
-    images: ImageRows
-    device: torch.device
-    outputs: dict[str, Shape]
-    resumed: Resumed | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +68,8 @@ class _Ended:
     exit_status: int = 0
 
 
-def _prepare(config: RunConfig, link: EngineLink, source: ImageSource | None, resumed: Resumed | None) -> _Prepared:
+def _assemble(config: RunConfig, link: EngineLink, source: ImageSource | None, resumed: Resumed | None) -> Assembly:
+    """All that a training is made of, as the checkpoint has it if there is one; says what it has found."""
     device = resolve_device(config.device)
     source = open_source(config.data) if source is None else source
     # A checkpoint holds every tensor, so the pretrained weights are not needed, nor a network to fetch them.
@@ -114,60 +103,40 @@ def _prepare(config: RunConfig, link: EngineLink, source: ImageSource | None, re
     raw = (len(images), 3, size, size) if source.presized else (len(images), 3, None, None)
     link.emit(PipelineStage(stage="images", shape_in=raw, shape_out=raw))
     link.emit(PipelineStage(stage="preprocess", shape_in=raw, shape_out=(len(images), 3, size, size)))
-    return _Prepared(loaded, freezing, images, device, outputs, resumed)
+    return Assembly(config, loaded, freezing, images, device, outputs)
 
 
-def _train(config: RunConfig, link: EngineLink, prepared: _Prepared, control: Control) -> _Ended:
-    model, images, device = prepared.loaded.module, prepared.images, prepared.device
-    presized = images.source.presized
+def _train(run: Assembly, link: EngineLink, resumed: Resumed | None, control: Control) -> _Ended:
     try:
-        bank = FeatureBank(
-            model,
-            images,
-            device,
-            config.train.precision,
-            config.cache,
-            config.data.batch_size,
-            link.emit,
-            control.check_stop,
-            Augmentation.of(config.data.augment, images.preprocessing, presized, config.seed),
-        )
-        trainer = control.trainer = Trainer(
-            config,
-            prepared.loaded,
-            prepared.freezing,
-            images,
-            bank,
-            CheckpointWriter(model, link.run, link.emit),
-            device,
-            prepared.outputs,
-            link.emit,
-            prepared.resumed,
-        )
+        settings = ExtractionSettings.of(run.config, run.images)
+        bank = FeatureBank(run.model, run.images, run.device, settings, link.emit, control.check_stop)
+        writer = CheckpointWriter(run.model, link.run, link.emit)
+        training = control.training = start_training(run, bank, writer, link.emit, resumed)
     except StopNowError as stop:
         return _Ended("stopped", "before training began", 130 if stop.interrupted else 0)
     try:
-        return _trained(trainer, control)
+        return _trained(training, control)
     except NonFiniteLossError as error:
-        trainer.keeper.flush()
-        rate, epoch = trainer.optimization.base_lr, trainer.progress.epoch
+        training.keeping.flush()
+        rate, epoch = training.parts.optimization.base_lr, training.parts.progress.epoch
         kept = f"the state after epoch {epoch} is kept" if epoch else "nothing to keep yet"
         advice = f"learning rate {rate:g} is likely too high, try {rate / 10:g}"
         return _Ended("failed", f"{error}: {advice}; {kept}", 1)
 
 
-def _trained(trainer: Trainer, control: Control) -> _Ended:
+def _trained(training: Training, control: Control) -> _Ended:
+    progress = training.parts.progress
     try:
-        trainer.run(control.obey)
+        training.loop.run(control.obey)
     except StopNowError as stop:
-        trainer.checkpoint()
+        training.keeping.checkpoint()
         status = 130 if stop.interrupted else 0
-        return _Ended("stopped", f"at step {trainer.progress.step}, saved", status)
-    if trainer.progress.epoch >= trainer.progress.epochs:
+        return _Ended("stopped", f"at step {progress.step}, saved", status)
+    if progress.epoch >= progress.epochs:
         return _Ended("finished")
-    if trainer.stop_reason:
-        return _Ended("finished", trainer.stop_reason)
-    return _Ended("stopped", f"after epoch {trainer.progress.epoch}, as asked")
+    if training.plan.stop_reason:
+        return _Ended("finished", training.plan.stop_reason)
+    return _Ended("stopped", f"after epoch {progress.epoch}, as asked")
 
 
 def _data_ready(source: ImageSource, images: ImageRows) -> DataReady:

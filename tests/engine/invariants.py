@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from fxtui.engine.freezing.modes import eval_mode
 from fxtui.engine.freezing.state import Freezing
-from fxtui.engine.frontier.cut import Cut
+from fxtui.engine.frontier.records import Cut
 from fxtui.engine.optimization.optimizer import Optimization
-from fxtui.engine.tracing.trace import eval_mode
 
 
 def plain_modes(model: nn.Module, batchnorm: str = "follow") -> None:

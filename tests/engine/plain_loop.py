@@ -16,7 +16,8 @@ from fxtui.config import RunConfig
 from fxtui.engine.assemble import images_for, preprocessing_for
 from fxtui.engine.backbones.load import load_model
 from fxtui.engine.data.batch_order import epoch_batches, plain_batches
-from fxtui.engine.data.rows import ImageRows, Normaliser
+from fxtui.engine.data.normalise import Normaliser
+from fxtui.engine.data.rows import ImageRows
 from fxtui.engine.data.sources.source import open_source
 from fxtui.machine.cpu import cpu_count
 from tests.engine.invariants import plain_modes

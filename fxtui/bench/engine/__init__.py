@@ -1,1 +1,1 @@
-"""What is measured on the user's machine, and against what. Reached through ``fxtui bench``."""
+"""Training and extraction measured against plain PyTorch loops."""

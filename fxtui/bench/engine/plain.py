@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +14,10 @@ from torch.nn import functional as F
 from fxtui.bench.engine.start import start_of
 from fxtui.config import RunConfig
 from fxtui.engine.data.batch_order import epoch_batches, plain_batches
-from fxtui.engine.data.rows import ImageRows, Normaliser
+from fxtui.engine.data.normalise import Normaliser
+from fxtui.engine.data.rows import ImageRows
 from fxtui.engine.devices import resolve_device, synchronize
+from fxtui.engine.random_state import random_state, random_state_kept, set_random_state
 from fxtui.machine.cpu import cpu_count
 
 
@@ -54,9 +55,9 @@ class PlainTraining:
         self._model = start.loaded.module.to(self._device)
         self._optimizer = _optimizer(self._model, config)
         self._epoch = 0
-        with _random_state(self._device, None):
+        with random_state_kept(self._device):
             torch.manual_seed(config.seed)
-            self._random = _read_random(self._device)
+            self._random = random_state(self._device)
 
     def epoch(self, stop: Callable[[], bool]) -> EpochResult | None:
         """Train and validate once; None if ``stop``, asked between batches, ended it.
@@ -66,11 +67,12 @@ class PlainTraining:
         threads = torch.get_num_threads()
         torch.set_num_threads(cpu_count())
         try:
-            with _random_state(self._device, self._random):
+            with random_state_kept(self._device):
+                set_random_state(self._random, self._device)
                 started = time.perf_counter()
                 losses = self._train_and_validate(stop)
                 seconds = time.perf_counter() - started
-                self._random = _read_random(self._device)
+                self._random = random_state(self._device)
         finally:
             torch.set_num_threads(threads)
         self._epoch += 1
@@ -116,29 +118,3 @@ def _optimizer(model: nn.Module, config: RunConfig) -> torch.optim.Optimizer:
     if stages:
         groups.append({"params": stages, "lr": config.train.lr * config.train.backbone_lr_scale})
     return torch.optim.AdamW(groups, weight_decay=config.train.weight_decay)
-
-
-@contextmanager
-def _random_state(device: torch.device, state: tuple[Tensor, ...] | None) -> Iterator[None]:
-    """Inside, random numbers go on from ``state`` (None: from where they are); afterwards from where they were."""
-    outside = _read_random(device)
-    try:
-        if state is not None:
-            _set_random(device, state)
-        yield
-    finally:
-        _set_random(device, outside)
-
-
-def _read_random(device: torch.device) -> tuple[Tensor, ...]:
-    if device.type == "cuda":
-        return torch.get_rng_state(), torch.cuda.get_rng_state(device)
-    return (torch.get_rng_state(), torch.mps.get_rng_state()) if device.type == "mps" else (torch.get_rng_state(),)
-
-
-def _set_random(device: torch.device, state: tuple[Tensor, ...]) -> None:
-    torch.set_rng_state(state[0])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(state[1], device)
-    elif device.type == "mps":
-        torch.mps.set_rng_state(state[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from fxtui.config import Precision, RunConfig
 from fxtui.engine.assemble import build_freezing
 from fxtui.engine.devices import resolve_device, synchronize
 from fxtui.engine.features.bank import FeatureBank
+from fxtui.engine.features.extraction import ExtractionSettings
 from fxtui.engine.features.prefix import accelerate
 from fxtui.engine.frontier.cut import cut_model
 from fxtui.machine.cpu import cpu_count
@@ -71,16 +72,8 @@ class Sides:
 
         def run() -> Pass:
             with scratch():
-                bank = FeatureBank(
-                    self._model,
-                    self._images,
-                    self._device,
-                    precision,
-                    self._config.cache,
-                    self._config.data.batch_size,
-                    lambda _: None,
-                    lambda: None,
-                )
+                settings = replace(ExtractionSettings.of(self._config, self._images), precision=precision)
+                bank = FeatureBank(self._model, self._images, self._device, settings, lambda _: None, lambda: None)
                 cut = cut_model(self._model, self._head, bank.example())
                 started = time.perf_counter()
                 feed = bank.feed(cut)

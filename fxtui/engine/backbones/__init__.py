@@ -1,0 +1,1 @@
+"""Pretrained networks by name: their heads, stages and weights files."""

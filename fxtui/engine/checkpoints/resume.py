@@ -115,18 +115,3 @@ def surroundings(images: ImageRows, device: torch.device, weights: WeightsReport
         "torch": str(torch.__version__),
         "weights": msgspec.to_builtins(weights),
     }
-
-
-def random_state(device: torch.device) -> dict[str, Tensor]:
-    """The states of the generators that training draws from."""
-    state = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
-
-
-def set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
-    """Continue drawing from :func:`random_state`."""
-    torch.set_rng_state(state["cpu"])
-    if device.type == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], device)

@@ -6,32 +6,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
+from fxtui.engine.assemble import Assembly
 from fxtui.engine.checkpoints.files import CheckpointInfo
-from fxtui.engine.checkpoints.resume import Resumed, random_state, set_random_state, surroundings
+from fxtui.engine.checkpoints.resume import Resumed, surroundings
 from fxtui.engine.checkpoints.writer import CheckpointWriter
-from fxtui.engine.data.rows import ImageRows
 from fxtui.engine.features.boundary import Boundary
 from fxtui.engine.features.feeds import report_broken
-from fxtui.engine.freezing.state import Freezing
 from fxtui.engine.metrics.progress import Progress
 from fxtui.engine.optimization.optimizer import Optimization
 from fxtui.engine.optimization.step import Stepper
 from fxtui.engine.optimization.weight_average import WeightAverage
-from fxtui.protocol.events import Event, RunWarning, WeightsReport
+from fxtui.engine.random_state import random_state, set_random_state
+from fxtui.protocol.events import Event, RunWarning
 
 
 @dataclass(frozen=True, slots=True)
-class Saving:
+class Snapshots:
     """Everything of a run that has a state to keep. ``timings`` are seconds by part of the work."""
 
-    keeper: CheckpointWriter
-    images: ImageRows
-    device: torch.device
-    weights: WeightsReport
+    run: Assembly
+    writer: CheckpointWriter
     progress: Progress
-    freezing: Freezing
     boundary: Boundary
     optimization: Optimization
     stepper: Stepper
@@ -48,11 +43,11 @@ class Saving:
             epoch=self.progress.epoch,
             step=self.progress.step,
             val_accuracy=accuracy,
-            classes=self.images.source.classes,
-            preprocessing=self.images.preprocessing,
+            classes=self.run.images.source.classes,
+            preprocessing=self.run.images.preprocessing,
         )
         averages = (self.average.tensors() if self.average else {}) if best else None
-        self.keeper.keep(self._state(meter, seconds), info, averages)
+        self.writer.keep(self._state(meter, seconds), info, averages)
 
     def restore(self, saved: Resumed) -> None:
         """Continue from a checkpoint. Model, freezing and progress are as it has them already."""
@@ -61,27 +56,27 @@ class Saving:
         self.stepper.load_state_dict(state["stepper"])
         if self.average and state["average"]:
             self.average.load_state_dict(state["average"])
-        report_broken(self.images, saved.later_broken(self.images), self.emit)
+        report_broken(self.run.images, saved.later_broken(self.run.images), self.emit)
         self.timings.update(state["timings"])
         if state["cache"] != self.boundary.checksum:
             text = "frozen features differ in their last bits from those before: it goes on, but not to the bit"
             self.emit(RunWarning(text=text))
         # Last of all: nothing after this may draw a number.
-        set_random_state(state["random"], self.device)
+        set_random_state(state["random"], self.run.device)
 
     def _state(self, meter: list[float], seconds: float) -> dict[str, Any]:
         return {
             "progress": self.progress.state_dict() | {"seconds": seconds},
             "freezing": {
-                "trainable": sorted(self.freezing.trainable),
-                "history": [sorted(names) for names in self.freezing.history],
+                "trainable": sorted(self.run.freezing.trainable),
+                "history": [sorted(names) for names in self.run.freezing.history],
             },
             "optimization": self.optimization.state_dict(),
             "stepper": self.stepper.state_dict(),
             "average": self.average.state_dict() if self.average else None,
             "meter": meter,
-            "random": random_state(self.device),
+            "random": random_state(self.run.device),
             "cache": self.boundary.checksum,
             "timings": dict(self.timings),
-            **surroundings(self.images, self.device, self.weights),
+            **surroundings(self.run.images, self.run.device, self.run.loaded.weights),
         }

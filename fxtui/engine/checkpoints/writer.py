@@ -15,6 +15,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from fxtui.engine.checkpoints.files import CheckpointInfo, save_checkpoint
+from fxtui.engine.freezing.moving_names import moving_names
 from fxtui.protocol.events import CheckpointSaved, Event
 from fxtui.run.store import RunDirectory
 
@@ -78,12 +79,3 @@ class CheckpointWriter:
             )
         now = time.monotonic()
         self._next_write = now + max(_SECONDS_BETWEEN, (now - started) / _WRITE_SHARE)
-
-
-def moving_names(model: nn.Module) -> frozenset[str]:
-    """The names of parameters that train and of buffers in modules that are in train mode."""
-    names = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    for path, module in model.named_modules():
-        if module.training:
-            names.update(f"{path}.{name}" if path else name for name, _ in module.named_buffers(recurse=False))
-    return frozenset(names)

@@ -19,19 +19,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fxtui.config import TrainConfig
-from fxtui.engine.checkpoints.writer import moving_names
 from fxtui.engine.costs.trials import saved_bytes, step_seconds, trial_seconds, unnoticed
 from fxtui.engine.data.batch_order import epoch_batches, plain_batches
 from fxtui.engine.data.rows import ImageRows
+from fxtui.engine.devices import suffix_threads
 from fxtui.engine.features.bank import FeatureBank, Kept
 from fxtui.engine.features.feeds import AugmentedFeed, Batch, CachedFeed, Feed, LiveFeed, per_image
 from fxtui.engine.features.prefix import Prefix
+from fxtui.engine.freezing.modes import eval_mode
+from fxtui.engine.freezing.moving_names import moving_names
 from fxtui.engine.freezing.state import Freezing, target_of
-from fxtui.engine.frontier.cut import Cut, cut_model
+from fxtui.engine.frontier.cut import cut_model
+from fxtui.engine.frontier.records import Cut
 from fxtui.engine.metrics.pace import Pace
 from fxtui.engine.optimization.optimizer import state_bytes
-from fxtui.engine.optimization.step import autocast, suffix_dtype, suffix_threads, trains_convolutions
-from fxtui.engine.tracing.trace import eval_mode
+from fxtui.engine.optimization.precision import autocast, suffix_dtype, trains_convolutions
 from fxtui.machine.cpu import cpu_count
 from fxtui.protocol import events as ev
 from fxtui.protocol.commands import CommandRefusedError, FreezeCommand

@@ -22,14 +22,15 @@ from fxtui.engine.data.batch_order import epoch_batches, plain_batches
 from fxtui.engine.data.rows import ImageRows
 from fxtui.engine.data.sources.source import ImageSource, needs_torch, open_source
 from fxtui.engine.data.sources.torchvision_sets import NotHereError, open_torchvision
-from fxtui.engine.devices import available_devices, extraction_dtype, resolve_device
+from fxtui.engine.devices import available_devices, extraction_dtype, resolve_device, suffix_threads
 from fxtui.engine.features.feeds import per_image
 from fxtui.engine.features.prefix import accelerate
-from fxtui.engine.frontier.cut import Cut, cut_model
+from fxtui.engine.freezing.modes import eval_mode
+from fxtui.engine.frontier.cut import cut_model
+from fxtui.engine.frontier.records import Cut
 from fxtui.engine.layers.table import trainable_count
 from fxtui.engine.optimization.optimizer import state_bytes
-from fxtui.engine.optimization.step import autocast, suffix_dtype, suffix_threads, trains_convolutions
-from fxtui.engine.tracing.trace import eval_mode
+from fxtui.engine.optimization.precision import autocast, suffix_dtype, trains_convolutions
 from fxtui.machine.cpu import cpu_count
 from fxtui.run.preview import Preview
 

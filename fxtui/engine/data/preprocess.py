@@ -40,8 +40,11 @@ class Preprocessing:
         return np.asarray(image, dtype=np.uint8)
 
     def fingerprint(self) -> str:
-        """Changes with every parameter that changes pixels."""
-        return repr(self)
+        """Changes with every parameter that changes pixels. Caches on disk are known by it, so its form is fixed."""
+        return (
+            f"Preprocessing(resize={self.resize!r}, crop={self.crop!r}, mean={self.mean!r}, std={self.std!r}, "
+            f"interpolation={self.interpolation!r})"
+        )
 
     def _resize(self, image: Image.Image) -> Image.Image:
         width, height = image.size

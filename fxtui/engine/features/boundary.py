@@ -7,12 +7,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from fxtui.engine.checkpoints.writer import moving_names
+from fxtui.engine.devices import suffix_threads
 from fxtui.engine.features.bank import FeatureBank
 from fxtui.engine.features.feeds import Feed
+from fxtui.engine.freezing.moving_names import moving_names
 from fxtui.engine.freezing.state import Freezing
-from fxtui.engine.frontier.cut import Cut, cut_model
-from fxtui.engine.optimization.step import suffix_threads
+from fxtui.engine.frontier.cut import cut_model
+from fxtui.engine.frontier.records import Cut
 from fxtui.machine.cpu import cpu_count
 
 

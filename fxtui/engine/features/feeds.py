@@ -15,9 +15,10 @@ from torch import Tensor
 
 from fxtui.engine.data.augmentation.views import Augmentation
 from fxtui.engine.data.batch_order import plain_batches
-from fxtui.engine.data.rows import ImageRows, Normaliser
+from fxtui.engine.data.normalise import Normaliser
+from fxtui.engine.data.rows import ImageRows
 from fxtui.engine.features.prefix import Prefix
-from fxtui.engine.frontier.cut import FrontierTensor
+from fxtui.engine.frontier.records import FrontierTensor
 from fxtui.protocol.events import Event, ImagesSkipped
 
 Rows = NDArray[np.int64]

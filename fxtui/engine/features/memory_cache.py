@@ -10,7 +10,7 @@ import psutil
 import torch
 
 from fxtui.engine.features.feeds import CachedFeed
-from fxtui.engine.frontier.cut import Cut
+from fxtui.engine.frontier.records import Cut
 from fxtui.protocol.events import CachePlace
 
 MemoryPlace = Literal["device", "host"]

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from torch import nn
 
 from fxtui.config import BatchNormMode
+from fxtui.engine.freezing.modes import apply_modes
+from fxtui.engine.freezing.patterns import cover, inside, meant_by, only_norms
 from fxtui.protocol import commands as cmd
 from fxtui.protocol.commands import CommandRefusedError
-
-BatchNorm = nn.modules.batchnorm._BatchNorm
-_NORMS = (BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.modules.instancenorm._InstanceNorm, nn.RMSNorm)
 
 
 class Freezing:
@@ -43,7 +40,7 @@ class Freezing:
     @cached_property
     def backbone_names(self) -> tuple[str, ...]:
         """The names of the backbone's parameters, in definition order; one that is shared has its first name."""
-        return tuple(name for name, _ in self._model.named_parameters() if not _inside(name, self.head))
+        return tuple(name for name, _ in self._model.named_parameters() if not inside(name, self.head))
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -62,20 +59,10 @@ class Freezing:
         modules = [name for name, _ in self._model.named_modules(remove_duplicate=False) if name]
         found: set[str] = set()
         for path in paths:
-            if path == "":
-                names = set(self.backbone_names)
-            elif any(sign in path for sign in "*?["):
-                roots = [m for m in modules if fnmatchcase(m, path)]
-                names = {
-                    own
-                    for name, own in self._names.items()
-                    if fnmatchcase(name, path) or any(_inside(name, root) for root in roots)
-                }
-            else:
-                names = {own for name, own in self._names.items() if _inside(name, path)}
-            if not names and path and _inside(path, self.head):
+            names = meant_by(path, self._names, modules)
+            if not names and path and inside(path, self.head):
                 raise CommandRefusedError(f"{path}: the head always trains")
-            if not names and path in modules and _inside(self.head, path):
+            if not names and path in modules and inside(self.head, path):
                 raise CommandRefusedError(f"{path}: holds only the head, which always trains")
             if not names and path in modules:
                 raise CommandRefusedError(f"{path}: has no parameters")
@@ -93,11 +80,11 @@ class Freezing:
         """
         names: set[str] = set()
         for stage in reversed(self.stages):
-            own = [name for name in self.backbone_names if _inside(name, stage)]
+            own = [name for name in self.backbone_names if inside(name, stage)]
             if all(name in self.trainable for name in own):
                 continue
             names.update(own)
-            if not _only_norms(self._model.get_submodule(stage)):
+            if not only_norms(self._model.get_submodule(stage)):
                 return frozenset(names)
         if names:
             return frozenset(names)
@@ -170,7 +157,7 @@ class Freezing:
 
     def describe(self, names: frozenset[str]) -> tuple[str, ...]:
         """The shortest list of module paths (or single parameters) that covers exactly these names."""
-        return tuple(_cover(self._model, "", frozenset(names), self.head))
+        return tuple(cover(self._model, "", frozenset(names), self.head))
 
     def describe_change(self, before: frozenset[str], after: frozenset[str]) -> str:
         """What trains now that did not, and the other way round, in a sentence."""
@@ -189,11 +176,11 @@ class Freezing:
 
         A direct parameter of the model, such as a class token, counts with the first stage: the input's end.
         """
-        return next((i for i, stage in enumerate(self.stages) if _inside(name, stage)), 0)
+        return next((i for i, stage in enumerate(self.stages) if inside(name, stage)), 0)
 
     def _set(self, trainable: frozenset[str]) -> None:
         for name, parameter in self._model.named_parameters():
-            parameter.requires_grad_(name in trainable or _inside(name, self.head))
+            parameter.requires_grad_(name in trainable or inside(name, self.head))
         apply_modes(self._model, self.batchnorm)
 
 
@@ -223,56 +210,3 @@ def target_of(change: cmd.FreezeCommand, freezing: Freezing) -> frozenset[str]:
             target = freezing.previous()
     freezing.refuse_same(target)
     return target
-
-
-def apply_modes(model: nn.Module, batchnorm: BatchNormMode = "follow") -> None:
-    """Set train or eval mode of every module by one rule.
-
-    A module that has parameters, its descendants' included, is in train mode if one of them is trainable; one without
-    has the mode of the module that holds it. This equals ``model.train()`` followed by ``eval()`` on every wholly
-    frozen module. ``batchnorm`` overrides the mode of BatchNorm modules: ``frozen`` eval, ``live`` train.
-    """
-    modes = dict.fromkeys(model.modules(), True)
-    for module in model.modules():
-        flags = [parameter.requires_grad for parameter in module.parameters()]
-        if flags and not any(flags):
-            modes.update(dict.fromkeys(module.modules(), False))
-    if batchnorm != "follow":
-        modes.update({module: batchnorm == "live" for module in modes if isinstance(module, BatchNorm)})
-    set_modes(list(modes.items()))
-
-
-def set_modes(modes: Sequence[tuple[nn.Module, bool]]) -> None:
-    """Give each module its own mode, whatever the module that holds it has.
-
-    A module with a ``train`` of its own has it called first: it may have to drop what it keeps for eval mode, as the
-    attention of LeViT does.
-    """
-    for module, mode in modes:
-        if type(module).train is not nn.Module.train:
-            module.train(mode)
-    for module, mode in modes:
-        module.training = mode
-
-
-def _inside(name: str, path: str) -> bool:
-    return name == path or name.startswith(path + ".")
-
-
-def _only_norms(module: nn.Module) -> bool:
-    return all(
-        isinstance(part, _NORMS) or re.search("norm", type(part).__name__, re.IGNORECASE)
-        for part in module.modules()
-        if any(True for _ in part.parameters(recurse=False))
-    )
-
-
-def _cover(module: nn.Module, path: str, names: frozenset[str], head: str) -> list[str]:
-    prefix = f"{path}." if path else ""
-    own = [prefix + name for name, _ in module.named_parameters() if not _inside(prefix + name, head)]
-    if path and own and all(name in names for name in own):
-        return [path]
-    found = [prefix + name for name, _ in module.named_parameters(recurse=False) if prefix + name in names]
-    for name, child in module.named_children():
-        found += _cover(child, prefix + name, names, head)
-    return found

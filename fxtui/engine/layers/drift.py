@@ -7,7 +7,7 @@ import time
 import torch
 from torch import Tensor, nn
 
-from fxtui.engine.checkpoints.writer import moving_names
+from fxtui.engine.freezing.moving_names import moving_names
 
 _SECONDS_BETWEEN = 1.0
 _LARGEST_SHARE = 0.01

@@ -7,83 +7,24 @@ base rate x the stage's scale x warm-up(steps since joining) x schedule(step).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from fxtui.config import Schedule, TrainConfig
+from fxtui.config import TrainConfig
 from fxtui.engine.freezing.state import Freezing
+from fxtui.engine.optimization.lr_schedule import Anchor, LrSchedule
+
+# The learning rates of every parameter by name, one for each parameter group that holds it.
+Rates = Mapping[str, tuple[float, ...]]
 
 # Batches over which a group that joins a running training is warmed up.
 JOIN_WARMUP = 20
-# A plateau schedule lowers the rate by this factor after so many epochs without a better validation loss.
-PLATEAU_FACTOR = 0.3
+# A plateau schedule lowers the rate after so many epochs without a better validation loss.
 PLATEAU_EPOCHS = 3
-
-_ONE_CYCLE_RISE = 0.3
-_ONE_CYCLE_START = 1 / 25
-_ONE_CYCLE_END = 1 / 25e4
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """From ``step`` on, the schedule's progress goes from ``value`` to 1 in ``horizon`` steps.
-
-    In a plateau schedule ``value`` is the factor that holds from ``step`` on.
-    """
-
-    step: int
-    horizon: int
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class LrSchedule:
-    """A multiplier of the learning rate by step; a change of the horizon adds an anchor, so that nothing jumps."""
-
-    kind: Schedule
-    anchors: tuple[Anchor, ...]
-
-    def progress(self, step: int) -> float:
-        """How far the schedule has come at a step, from 0 to 1."""
-        anchor = self._anchor(step)
-        if anchor.horizon <= 0:
-            return 1.0
-        return min(1.0, anchor.value + (1 - anchor.value) * (step - anchor.step) / anchor.horizon)
-
-    def multiplier(self, step: int) -> float:
-        """The factor on the base rate at a step.
-
-        Cosine: Loshchilov & Hutter 2017 (arXiv:1608.03983), without restarts. One-cycle: Smith & Topin 2017
-        (arXiv:1708.07120), a rise over the first 30 % from 1/25, then a cosine fall to 1/250,000.
-        """
-        if self.kind == "plateau":
-            return self._anchor(step).value
-        p = self.progress(step)
-        if self.kind == "cosine":
-            return _cosine(1.0, 0.0, p)
-        if self.kind == "onecycle":
-            if p < _ONE_CYCLE_RISE:
-                return _cosine(_ONE_CYCLE_START, 1.0, p / _ONE_CYCLE_RISE)
-            return _cosine(1.0, _ONE_CYCLE_END, (p - _ONE_CYCLE_RISE) / (1 - _ONE_CYCLE_RISE))
-        return 1.0
-
-    def lowered(self, step: int) -> LrSchedule:
-        """A plateau schedule with its factor multiplied by 0.3 from a step on."""
-        return replace(self, anchors=(*self.anchors, Anchor(step, 0, self._anchor(step).value * PLATEAU_FACTOR)))
-
-    def rescaled(self, step: int, total: int) -> LrSchedule:
-        """The same schedule, to be at its end after ``total`` steps instead, continued from where it is."""
-        if self.kind == "plateau":
-            return self
-        return replace(self, anchors=(*self.anchors, Anchor(step, total - step, self.progress(step))))
-
-    def _anchor(self, step: int) -> Anchor:
-        return next(a for a in reversed(self.anchors) if a.step <= step or a is self.anchors[0])
 
 
 class Optimization:
@@ -215,7 +156,3 @@ def build_optimizer(config: TrainConfig, groups: list[dict[str, Any]]) -> torch.
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     return kind(groups, lr=config.lr, weight_decay=config.weight_decay)
-
-
-def _cosine(start: float, end: float, p: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * p)) / 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fxtui.config import Precision, TrainConfig
-from fxtui.engine.devices import has_fast_bf16
+from fxtui.config import TrainConfig
 from fxtui.engine.features.feeds import Batch
 from fxtui.engine.optimization.optimizer import Optimization
-from fxtui.machine.cpu import cpu_count
-
-_SMALL_SUFFIX = 4_000_000
+from fxtui.engine.optimization.precision import autocast, suffix_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,37 +201,3 @@ class Stepper:
     def _named(self) -> tuple[list[str], list[nn.Parameter]]:
         groups = self._optimization.optimizer.param_groups
         return [n for g in groups for n in g["names"]], [p for g in groups for p in g["params"]]
-
-
-def suffix_dtype(precision: Precision, device: torch.device, convolves: bool) -> torch.dtype | None:
-    """The dtype that the suffix is computed in under autocast, None without; see `Stepper.choose_precision`."""
-    if precision == "auto" and device.type == "cuda" and convolves and has_fast_bf16(device):
-        return torch.bfloat16
-    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
-
-
-def autocast(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[Any]:
-    """The context in which a suffix runs in this dtype; None changes nothing."""
-    return torch.autocast(device.type, dtype=dtype) if dtype else nullcontext()
-
-
-def trains_convolutions(model: nn.Module) -> bool:
-    """Whether more than linear layers train."""
-    return any(p.requires_grad and p.dim() > 2 for p in model.parameters())
-
-
-def suffix_threads(suffix: nn.Module) -> int:
-    """A linear head is done sooner by one thread than by several that wait for each other; a convolution is not."""
-    modules = [m for m in suffix.modules() if not any(True for _ in m.children())]
-    small = sum(p.numel() for p in suffix.parameters()) <= _SMALL_SUFFIX
-    convolves = any(isinstance(m, nn.modules.conv._ConvNd | nn.MultiheadAttention) for m in modules)
-    return 1 if small and not convolves else cpu_count()
-
-
-def balanced_weights(labels: Tensor, classes: int) -> Tensor:
-    """Weights [classes] inversely proportional to how often a class occurs, 1 on average over the images.
-
-    Source: scikit-learn's ``class_weight="balanced"``, after King & Zeng 2001.
-    """
-    counts = torch.bincount(labels, minlength=classes).float()
-    return len(labels) / (classes * counts.clamp(min=1))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fxtui.engine.checkpoints.writer import moving_names
+from fxtui.engine.freezing.moving_names import moving_names
 
 
 class WeightAverage:

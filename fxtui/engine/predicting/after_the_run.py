@@ -10,12 +10,13 @@ from fxtui.config import ConfigError
 from fxtui.engine.assemble import images_for, load_for, preprocessing_for
 from fxtui.engine.checkpoints.files import has_checkpoint, load_checkpoint
 from fxtui.engine.checkpoints.resume import Resumed
-from fxtui.engine.data.rows import ImageRows, Normaliser
+from fxtui.engine.data.normalise import Normaliser
+from fxtui.engine.data.rows import ImageRows
 from fxtui.engine.data.sources.source import ImageSource, open_source
 from fxtui.engine.devices import resolve_device
+from fxtui.engine.freezing.modes import eval_mode
 from fxtui.engine.metrics.tally import Tally
-from fxtui.engine.predicting.image_trace import Tracer, Weights
-from fxtui.engine.tracing.trace import eval_mode
+from fxtui.engine.predicting.image_trace import ImageTracer, Weights
 from fxtui.protocol.commands import AnyCommand, Evaluate, Predict
 from fxtui.protocol.events import Evaluation, Event
 from fxtui.run.store import RunDirectory
@@ -86,5 +87,5 @@ class _Loaded:
         self.device = resolve_device(config.device)
         self.model = loaded.module.to(self.device).eval()
         self.normalise = Normaliser(preprocessing, self.device)
-        self.tracer = Tracer(self.model, loaded.head, preprocessing, self.device)
+        self.tracer = ImageTracer(self.model, loaded.head, preprocessing, self.device)
         self.weights = Weights(info.epoch, info.step, kind)

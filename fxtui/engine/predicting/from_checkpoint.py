@@ -10,7 +10,7 @@ from fxtui.config import ConfigError
 from fxtui.engine.backbones.load import load_model
 from fxtui.engine.checkpoints.files import has_checkpoint, load_checkpoint
 from fxtui.engine.devices import resolve_device
-from fxtui.engine.predicting.image_trace import Tracer
+from fxtui.engine.predicting.image_trace import ImageTracer
 from fxtui.run.store import RunDirectory
 
 _TOP = 5
@@ -57,7 +57,7 @@ class Predictor:
             first = str(error).splitlines()[0]
             raise ConfigError(f"RUN {run.name}: its checkpoint does not fit {model.backbone}: {first}") from None
         module = loaded.module.to(self._device).eval()
-        self._tracer = Tracer(module, loaded.head, self._info.preprocessing, self._device)
+        self._tracer = ImageTracer(module, loaded.head, self._info.preprocessing, self._device)
 
     def trace(self, path: Path) -> PredictionTrace:
         """Run one image file through the network.

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from fxtui.config import ConfigError
 from fxtui.engine.data.decode import BrokenImageError, open_rgb
+from fxtui.engine.data.normalise import Normaliser
 from fxtui.engine.data.preprocess import Preprocessing
-from fxtui.engine.data.rows import ImageRows, Normaliser
-from fxtui.engine.tracing.trace import eval_mode
+from fxtui.engine.data.rows import ImageRows
+from fxtui.engine.freezing.modes import eval_mode
 from fxtui.protocol.events import ClassScore, Prediction, Thumbnail
 
 _BINS = 40
@@ -41,7 +42,7 @@ class Weights:
     source: Literal["live", "best", "last"]
 
 
-class Tracer:
+class ImageTracer:
     """Runs images through a model in eval mode, one at a time, and leaves it as it was.
 
     ``head`` is the module path of the head. The random state is not drawn from.

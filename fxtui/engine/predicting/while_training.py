@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fxtui.engine.data.rows import ImageRows
 from fxtui.engine.metrics.progress import Progress
 from fxtui.engine.metrics.tally import Evaluated
-from fxtui.engine.predicting.image_trace import Autocast, FromCache, Tracer, Weights
+from fxtui.engine.predicting.image_trace import Autocast, FromCache, ImageTracer, Weights
 from fxtui.protocol.events import Event
 
 # Images named in an evaluation that nobody asked for.
@@ -17,7 +17,9 @@ _IMAGES_SAID = 200
 class WhileTraining:
     """Says predictions and the last epoch's evaluation."""
 
-    def __init__(self, tracer: Tracer, images: ImageRows, progress: Progress, emit: Callable[[Event], None]) -> None:
+    def __init__(
+        self, tracer: ImageTracer, images: ImageRows, progress: Progress, emit: Callable[[Event], None]
+    ) -> None:
         self._tracer = tracer
         self._images = images
         self._progress = progress

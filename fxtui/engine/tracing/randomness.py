@@ -1,4 +1,4 @@
-"""Which parts of a model are random in their present modes, and the random state of a device.
+"""Which parts of a model are random in their present modes.
 
 What can be read off a module or a call is read off; what cannot, such as a user's own noise, shows in the random state:
 whoever draws a number moves it.
@@ -6,15 +6,13 @@ whoever draws a number moves it.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torchvision.ops import StochasticDepth
 
-from fxtui.engine.freezing.state import BatchNorm
+from fxtui.engine.freezing.modes import BatchNorm
 
 
 def is_stochastic(node: fx.Node, model: nn.Module) -> bool:
@@ -52,35 +50,6 @@ def is_dropout(module: nn.Module) -> bool:
     return named or isinstance(module, StochasticDepth)
 
 
-def random_state(device: torch.device) -> tuple[Tensor, ...]:
-    """The state of the global random generators that a model on this device draws from."""
-    states = [torch.get_rng_state()]
-    if device.type == "cuda":
-        states.append(torch.cuda.get_rng_state(device))
-    elif device.type == "mps":
-        states.append(torch.mps.get_rng_state())
-    return tuple(states)
-
-
-def same_state(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> bool:
-    """Whether nothing was drawn between two states."""
-    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
-
-
-@contextlib.contextmanager
-def random_state_kept(device: torch.device) -> Iterator[None]:
-    """What is drawn inside does not count: training draws the same numbers afterwards as it would have."""
-    states = random_state(device)
-    try:
-        yield
-    finally:
-        torch.set_rng_state(states[0])
-        if device.type == "cuda":
-            torch.cuda.set_rng_state(states[1], device)
-        elif device.type == "mps":
-            torch.mps.set_rng_state(states[1])
-
-
 def _is_stochastic_itself(module: nn.Module) -> bool:
     if isinstance(module, BatchNorm):
         return True
@@ -105,6 +74,8 @@ _RATES = ("p", "drop_prob", "drop_rate", "prob", "rate")
 _RANDOM_FUNCTIONS: frozenset[Any] = frozenset(
     {torch.bernoulli, torch.rand, torch.randn, torch.rand_like, torch.randn_like, torch.randint, torch.randperm}
 )
+
+
 _RANDOM_METHODS = frozenset({"bernoulli", "bernoulli_", "uniform_", "normal_", "random_", "exponential_"})
 # The positional arguments of functions whose mode or rate may be given without a name.
 POSITIONAL: dict[str, tuple[str, ...]] = {

@@ -16,8 +16,8 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
-from fxtui.engine.freezing.state import set_modes
-from fxtui.engine.tracing.randomness import is_dropout, random_state, random_state_kept, same_state
+from fxtui.engine.random_state import RandomState, random_state, random_state_kept, same_state
+from fxtui.engine.tracing.randomness import is_dropout
 
 
 class UntraceableError(ValueError):
@@ -92,17 +92,6 @@ def trace(model: nn.Module, opaque: frozenset[type[nn.Module]] = frozenset()) ->
             raise UntraceableError(f"{name}: {_first_line(error)}", None if where is None else type(where)) from error
 
 
-@contextlib.contextmanager
-def eval_mode(model: nn.Module) -> Iterator[None]:
-    """All modules in eval mode inside, each back in its own afterwards."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        set_modes([(module, False) for module, _ in modes])
-        yield
-    finally:
-        set_modes(modes)
-
-
 def is_mutation(node: fx.Node, model: nn.Module) -> bool:
     """Whether a node writes into one of its inputs."""
     if node.op == "call_module":
@@ -132,7 +121,7 @@ def _is_container(value: object) -> bool:
     return isinstance(value, dict | list | set)
 
 
-def _refuse_drawing(before: tuple[torch.Tensor, ...], device: torch.device) -> None:
+def _refuse_drawing(before: RandomState, device: torch.device) -> None:
     """A number drawn while tracing would stay the same for ever after, e.g. whether a layer is left out."""
     if not same_state(before, random_state(device)):
         raise _DrawnError("it draws random numbers that a trace would keep")

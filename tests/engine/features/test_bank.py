@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from fxtui.engine.checkpoints.writer import moving_names
-from fxtui.engine.data.augmentation.views import Augmentation
 from fxtui.engine.data.batch_order import plain_batches
 from fxtui.engine.features.bank import FeatureBank
 from fxtui.engine.features.disk_cache import CacheFiles
+from fxtui.engine.features.extraction import ExtractionSettings
 from fxtui.engine.features.feeds import CachedFeed, Feed
-from fxtui.engine.features.prefix import InParts
+from fxtui.engine.features.in_parts import InParts
+from fxtui.engine.freezing.moving_names import moving_names
 from fxtui.engine.freezing.state import Freezing
 from fxtui.engine.frontier.cut import cut_model
 from fxtui.protocol import events as ev
@@ -40,16 +40,9 @@ class Bench:
         self.freezing = Freezing(self.model, "fc", STAGES)
         self.freezing.apply()
         self.events: list[ev.Event] = []
+        settings = ExtractionSettings.of(self.config, self.images)
         self.bank = FeatureBank(
-            self.model,
-            self.images,
-            torch.device("cpu"),
-            self.config.train.precision,
-            self.config.cache,
-            self.config.data.batch_size,
-            self.events.append,
-            lambda: None,
-            Augmentation.of(self.config.data.augment, self.images.preprocessing, True, self.config.seed),
+            self.model, self.images, torch.device("cpu"), settings, self.events.append, lambda: None
         )
 
     def feed(self, *paths: str) -> Feed:

@@ -10,7 +10,7 @@ from torch.nn.utils import parametrizations
 
 from fxtui.config import ModelConfig
 from fxtui.engine.backbones.load import load_model
-from fxtui.engine.features.prefix import fold_batchnorm
+from fxtui.engine.features.fold_batchnorm import fold_batchnorm
 from fxtui.engine.tracing.trace import trace
 
 

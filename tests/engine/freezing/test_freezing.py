@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from fxtui.engine.freezing.state import Freezing, apply_modes
+from fxtui.engine.freezing.modes import apply_modes
+from fxtui.engine.freezing.state import Freezing
 from fxtui.protocol.commands import CommandRefusedError
 from tests.engine.invariants import plain_modes
-from tests.engine.models import LevitLike, TinyResNet, TinyTransformer
+from tests.engine.models import TinyResNet, TinyTransformer
+from tests.engine.odd_models import LevitLike
 
 STAGES = ("conv1", "bn1", "layer1", "layer2", "layer3")
 

@@ -9,23 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fxtui.engine.freezing.modes import eval_mode
 from fxtui.engine.freezing.state import Freezing
-from fxtui.engine.frontier.cut import Cut, cut_model
-from fxtui.engine.tracing.trace import eval_mode, trace
+from fxtui.engine.frontier.cut import cut_model
+from fxtui.engine.frontier.records import Cut
+from fxtui.engine.tracing.trace import trace
 from tests.engine.invariants import check_minimal, check_parts
-from tests.engine.models import (
-    Jitter,
-    LevitLike,
-    Shy,
-    Skipped,
-    TimmLike,
-    TinyDense,
-    TinyResNet,
-    TinyTransformer,
-    TwoPaths,
-    Untraceable,
-    untraceable,
-)
+from tests.engine.models import TinyDense, TinyResNet, TinyTransformer, Untraceable, untraceable
+from tests.engine.odd_models import Jitter, LevitLike, Shy, Skipped, TimmLike, TwoPaths
 
 
 @pytest.fixture(autouse=True)

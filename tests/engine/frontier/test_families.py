@@ -16,7 +16,8 @@ from fxtui.engine.backbones.heads import find_head
 from fxtui.engine.backbones.stages import find_stages
 from fxtui.engine.features.feeds import Batch
 from fxtui.engine.freezing.state import Freezing
-from fxtui.engine.frontier.cut import Cut, cut_model
+from fxtui.engine.frontier.cut import cut_model
+from fxtui.engine.frontier.records import Cut
 from fxtui.engine.optimization.optimizer import Optimization
 from fxtui.engine.optimization.step import Stepper
 from tests.engine.invariants import (

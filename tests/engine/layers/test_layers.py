@@ -11,7 +11,8 @@ from torch import nn
 from fxtui.config import TrainConfig
 from fxtui.engine.data.batch_order import epoch_batches
 from fxtui.engine.freezing import state as freezing
-from fxtui.engine.freezing.state import Freezing, apply_modes
+from fxtui.engine.freezing.modes import apply_modes
+from fxtui.engine.freezing.state import Freezing
 from fxtui.engine.layers.drift import Drift
 from fxtui.engine.layers.table import layer_table
 from fxtui.engine.optimization.optimizer import Optimization

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from fxtui.config import TrainConfig
 from fxtui.engine.freezing.state import Freezing
-from fxtui.engine.optimization.optimizer import JOIN_WARMUP, Anchor, LrSchedule, Optimization
+from fxtui.engine.optimization.lr_schedule import Anchor, LrSchedule
+from fxtui.engine.optimization.optimizer import JOIN_WARMUP, Optimization
 from tests.engine.models import TinyResNet
 
 STAGES = ("conv1", "bn1", "layer1", "layer2", "layer3")

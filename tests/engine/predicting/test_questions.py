@@ -20,7 +20,7 @@ from fxtui.engine.data.preprocess import Preprocessing
 from fxtui.engine.job import run_job
 from fxtui.engine.predicting.after_the_run import AfterTheRun
 from fxtui.engine.predicting.from_checkpoint import Predictor
-from fxtui.engine.predicting.image_trace import Tracer
+from fxtui.engine.predicting.image_trace import ImageTracer
 from fxtui.protocol import commands as cmd
 from fxtui.protocol import events as ev
 from fxtui.run.session.local import EngineLink, LocalSession
@@ -186,7 +186,7 @@ def test_a_prediction_between_two_epochs_agrees_with_the_epoch_and_starts_from_t
 def test_a_suffix_that_does_not_call_the_head_is_passed_over_for_the_whole_model() -> None:
     model = tiny_resnet().eval()
     pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
-    tracer = Tracer(model, "fc", Preprocessing(32, 32, (0.5,) * 3, (0.25,) * 3), torch.device("cpu"))
+    tracer = ImageTracer(model, "fc", Preprocessing(32, 32, (0.5,) * 3, (0.25,) * 3), torch.device("cpu"))
     whole = tracer.run(pixels)
     for one, other in zip(tracer.run(pixels, from_cache=lambda: torch.zeros(1, 5)), whole, strict=True):
         assert torch.equal(one, other)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from fxtui.config import RunConfig
 from fxtui.engine.data.augmentation.views import Augmentation
 from fxtui.engine.data.batch_order import epoch_batches
-from fxtui.engine.data.rows import Normaliser
+from fxtui.engine.data.normalise import Normaliser
 from fxtui.engine.data.sources.digits import Digits
 from fxtui.machine.cpu import cpu_count
 from fxtui.protocol import commands as cmd

@@ -1,0 +1,1 @@
+"""Views of training images: another crop, flip and colouring in every epoch."""

@@ -1,1 +1,1 @@
-"""Rules that read a run's state and say something useful."""
+"""Rules that read a run's state and say what to try next, each with its evidence. Doing it is others' work."""

@@ -15,7 +15,7 @@ import typer
 from fxtui import __version__
 from fxtui.cli.commands import bench, choose, layers, predict, runs, train
 from fxtui.cli.commands.doctor import command as doctor
-from fxtui.cli.output.streams import complain, discard_stdout
+from fxtui.cli.output.streams import complain, discard_stdout, has_terminal
 from fxtui.config import ConfigError
 from fxtui.machine.malloc import keep_freed_memory
 from fxtui.run.store import RunLockedError
@@ -64,7 +64,7 @@ def dispatch(arguments: Sequence[str]) -> list[str]:
         ConfigError: the first word is no command and no path.
     """
     if not arguments:
-        return ["choose"] if train.has_terminal() else ["--help"]
+        return ["choose"] if has_terminal() else ["--help"]
     word = arguments[0]
     if word.startswith("-") or word in COMMANDS:
         return list(arguments)

@@ -1,15 +1,17 @@
-"""From what a user typed to a session that is ready to start."""
+"""Sessions that are ready to start: of a new run, or of one that goes on."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fxtui.config import ConfigError, RunConfig, folder_config, load_config
+from fxtui.cli.configuration import check_without_torch
+from fxtui.config import ConfigError, RunConfig, load_config
 from fxtui.protocol.commands import AnyCommand, SetEpochs, SetLr
 from fxtui.protocol.events import Event
-from fxtui.run.session.local import AfterEngine, Engine, EngineLink, LocalSession
+from fxtui.run.session.link import EngineLink
+from fxtui.run.session.local import LocalSession
+from fxtui.run.session.session import AfterEngine, Engine
 from fxtui.run.store import RunDirectory, RunStore
 from fxtui.text import numbers as fmt
 
@@ -18,42 +20,6 @@ if TYPE_CHECKING:
 
 # What may be another when a run goes on, because it can be changed while it trains.
 _CHANGEABLE = ("train.epochs", "train.lr")
-
-
-def config_at(path: Path, overrides: list[str]) -> RunConfig:
-    """The configuration that a path stands for: a TOML file, a folder of images, or a CSV manifest.
-
-    Raises:
-        ConfigError: it is none of these, or a key or value in it is wrong.
-    """
-    if path.is_dir():
-        if (path / "events.jsonl").is_file():
-            raise ConfigError(f"{path}: is a run; see it with fxtui show {path}")
-        return folder_config(path, overrides)
-    if path.suffix.lower() == ".csv" and path.is_file():
-        return folder_config(path, overrides)
-    if path.is_file() and path.suffix.lower() != ".toml":
-        raise ConfigError(f"{path}: expected a .toml configuration, a folder of images or a .csv manifest")
-    if not path.exists() and path.suffix.lower() != ".toml":
-        raise ConfigError(f"{path}: no such file or folder")
-    return load_config(path, overrides)
-
-
-def check_without_torch(config: RunConfig) -> ImageSource | None:
-    """Check what can be known before torch is loaded; returns the images where they are listed without it.
-
-    Raises:
-        ConfigError: the data or the model cannot be what the configuration says.
-    """
-    from fxtui.engine.backbones.names import check_model_name
-
-    check_model_name(config.model)
-    # The embedded digits cannot be wrong, and loading them, or what reads data, would hold up the first paint.
-    if config.data.source == "digits":
-        return None
-    from fxtui.engine.data.sources.source import needs_torch, open_source
-
-    return None if needs_torch(config.data) else open_source(config.data)
 
 
 def new_session(config: RunConfig, runs: Path) -> LocalSession:
@@ -99,11 +65,6 @@ def resumed_session(reference: str, overrides: list[str], runs: Path) -> LocalSe
         key = override.partition("=")[0].strip()
         session.send(SetEpochs(epochs=wanted.epochs) if key == "train.epochs" else SetLr(lr=wanted.lr))
     return session
-
-
-def discard(run: RunDirectory) -> None:
-    """Remove a run that never began."""
-    shutil.rmtree(run.path, ignore_errors=True)
 
 
 def _engine(config: RunConfig, source: ImageSource | None, *, resume: bool = False) -> Engine:

@@ -16,7 +16,7 @@ from fxtui.protocol import commands as cmd
 from fxtui.protocol.commands import CommandRefusedError
 from fxtui.protocol.events import CommandDone, CommandOrigin, CommandRefused, RunPaused, RunResumed
 from fxtui.protocol.schedule import Timetable
-from fxtui.run.session.local import EngineLink
+from fxtui.run.session.link import EngineLink
 
 
 class Control:

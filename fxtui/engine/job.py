@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fxtui import __version__
 from fxtui.config import ConfigError, RunConfig, to_dict
 from fxtui.protocol.events import Output, RunFinished, RunStarted
-from fxtui.run.session.local import EngineLink, refuse_rest
+from fxtui.run.session.link import EngineLink, refuse_rest
 
 if TYPE_CHECKING:
     from fxtui.engine.data.sources.source import ImageSource

@@ -31,7 +31,7 @@ from fxtui.protocol.events import (
     RunStatus,
 )
 from fxtui.protocol.schedule import Timetable
-from fxtui.run.session.local import EngineLink
+from fxtui.run.session.link import EngineLink
 
 
 def work(config: RunConfig, link: EngineLink, source: ImageSource | None, resume: bool = False) -> RunFinished:

@@ -19,7 +19,7 @@ from fxtui.machine.cpu import cpu_count
 from fxtui.protocol.commands import Stop
 from fxtui.protocol.events import EpochEnd, Event, RunFinished
 from fxtui.run.journal import JournalWriter
-from fxtui.run.session.local import EngineLink
+from fxtui.run.session.link import EngineLink
 from fxtui.run.store import RunDirectory, RunStore
 from fxtui.text import numbers as fmt
 

@@ -95,8 +95,8 @@ def report(about: tuple[str, ...], measure: Callable[[], Iterable[Row]], json: b
     """
     from fxtui.bench.rows import BenchError, exit_status
     from fxtui.bench.surroundings import busy_note
-    from fxtui.cli.following.json_lines import JsonOutput
     from fxtui.cli.output.console import make_console
+    from fxtui.cli.output.json_lines import JsonOutput
 
     if busy := busy_note():
         about = (*about, busy)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import typer
 
-from fxtui.cli.commands.train import has_terminal, run_session
 from fxtui.cli.display_options import DisplayOptions, theme_of
+from fxtui.cli.following.run_session import run_session
 from fxtui.cli.options import DEFAULT_RUNS, Ascii, LowBandwidth, NoColor, Runs, ThemeName
+from fxtui.cli.output.streams import has_terminal
 from fxtui.config import ConfigError, RunConfig, load_config
 from fxtui.run.preview import Preview, PreviewFailedError
 
@@ -60,7 +61,7 @@ def preview(config: RunConfig) -> Preview:
         ConfigError: the run would be refused.
         PreviewFailedError: nothing can be said.
     """
-    from fxtui.cli.sessions import check_without_torch
+    from fxtui.cli.configuration import check_without_torch
 
     try:
         source = check_without_torch(config)

@@ -25,8 +25,8 @@ def layers(
     runs: Runs = DEFAULT_RUNS,
 ) -> int:
     """The layer table: what trains, what is frozen, at which learning rate."""
-    from fxtui.cli.following.json_lines import print_json
     from fxtui.cli.output.console import make_console
+    from fxtui.cli.output.json_lines import print_json
 
     table = find_layers(target, overrides or [], runs)
     if json:
@@ -49,7 +49,7 @@ def find_layers(target: str, overrides: Sequence[str], runs: Path) -> Layers:
     """
     path = Path(target)
     if path.suffix.lower() == ".toml" or (path.is_dir() and not (path / "events.jsonl").is_file()):
-        from fxtui.cli.sessions import check_without_torch, config_at
+        from fxtui.cli.configuration import check_without_torch, config_at
 
         config = config_at(path, list(overrides))
         check_without_torch(config)

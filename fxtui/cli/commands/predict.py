@@ -70,8 +70,8 @@ def bar(fraction: float, cells: int = _BAR_CELLS) -> str:
 
 
 def _print(trace: PredictionTrace, json: bool, *, first: bool) -> None:
-    from fxtui.cli.following.json_lines import print_json
     from fxtui.cli.output.console import make_console
+    from fxtui.cli.output.json_lines import print_json
 
     if json:
         print_json(trace)

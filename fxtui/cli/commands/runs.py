@@ -34,8 +34,8 @@ class RunRow(Struct, frozen=True, kw_only=True):
 
 def runs(json: Json = False, runs: Runs = DEFAULT_RUNS) -> int:
     """List all runs, oldest first."""
-    from fxtui.cli.following.json_lines import print_json
     from fxtui.cli.output.console import make_console
+    from fxtui.cli.output.json_lines import print_json
     from fxtui.cli.output.tables import Column, table_lines
 
     rows = [run_row(run) for run in RunStore(runs).list()]
@@ -69,8 +69,8 @@ def show(
     runs: Runs = DEFAULT_RUNS,
 ) -> int:
     """Summarise a run: what it trained on, every epoch, what was left out."""
-    from fxtui.cli.following.json_lines import print_json
     from fxtui.cli.output.console import make_console
+    from fxtui.cli.output.json_lines import print_json
 
     found = RunStore(runs).find(run)
     state = found.load_state()
@@ -153,7 +153,7 @@ def describe(run: RunDirectory, state: RunState) -> Iterator[str]:
 
 
 def _show_schedule(run: RunDirectory, state: RunState, json: bool) -> int:
-    from fxtui.cli.following.json_lines import print_json
+    from fxtui.cli.output.json_lines import print_json
     from fxtui.cli.output.streams import complain
 
     entries, unclear = carried_out(state.commands)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fxtui.cli.display_options import DisplayOptions, theme_of
+from fxtui.cli.display_options import DisplayOptions
+from fxtui.cli.following.run_session import run_session
 from fxtui.cli.options import DEFAULT_RUNS, Ascii, Headless, Json, LowBandwidth, NoColor, Overrides, Runs, ThemeName
 from fxtui.config import ConfigError, bundled_config, load_config
-from fxtui.run.session.local import LocalSession
 
 
 def train(
@@ -36,7 +33,8 @@ def train(
 
     Without one, or with --headless, progress is printed as lines.
     """
-    from fxtui.cli.sessions import config_at, new_session, resumed_session
+    from fxtui.cli.configuration import config_at
+    from fxtui.cli.sessions import new_session, resumed_session
 
     display = DisplayOptions(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
     if resume is not None:
@@ -67,33 +65,3 @@ def demo(
     display = DisplayOptions(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
     config = load_config(bundled_config("demo"), overrides)
     return run_session(lambda: new_session(config, runs), headless=headless, json=json, display=display)
-
-
-def run_session(
-    open_session: Callable[[], LocalSession], *, headless: bool, json: bool, display: DisplayOptions | None = None
-) -> int:
-    """Open a session, start it and follow it to its end; returns the exit status.
-
-    Raises:
-        ConfigError: the session cannot be opened, or there is no theme as wished.
-    """
-    display = display or DisplayOptions()
-    # A wrong name is said before there is a run.
-    theme_of(display)
-    if json:
-        from fxtui.cli.following.json_lines import follow_as_json
-
-        return follow_as_json(open_session)
-    session = open_session()
-    if headless or not has_terminal():
-        from fxtui.cli.following.headless import follow_in_lines
-
-        return follow_in_lines(session)
-    from fxtui.cli.following.dashboard import follow_in_dashboard
-
-    return follow_in_dashboard(session, display)
-
-
-def has_terminal() -> bool:
-    """Whether a dashboard can be shown: a terminal for keys and for the screen that can move its cursor."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb"

@@ -7,12 +7,11 @@ from contextlib import ExitStack
 
 from fxtui.cli.display_options import DisplayOptions, theme_of
 from fxtui.cli.following.capture import captured_output
-from fxtui.cli.following.follow import conclude
+from fxtui.cli.following.exit_status import conclude, discard
 from fxtui.cli.following.report import ending
 from fxtui.cli.following.signals import StopSignals
 from fxtui.cli.output.console import SteadyConsole
 from fxtui.cli.output.streams import complain
-from fxtui.cli.sessions import discard
 from fxtui.protocol.events import Output, RunWarning
 from fxtui.run.session.local import LocalSession
 
@@ -44,8 +43,8 @@ def follow_in_dashboard(session: LocalSession, display: DisplayOptions | None = 
             app = DashboardApp(session, past, profile=profile, theme=theme, on_ready=start)
             status = app.run() or 0
             # At once: Textual's loop leaves signals deadly behind, and a dying shell hangs up a second time.
-            interrupts = rest.enter_context(StopSignals(session))
-        _wait(session, interrupts, out)
+            signals = rest.enter_context(StopSignals(session))
+        _wait(session, signals, out)
     if not session.run.journal.stat().st_size:
         discard(session.run)
         return status
@@ -57,12 +56,12 @@ def follow_in_dashboard(session: LocalSession, display: DisplayOptions | None = 
     return state.finished.exit_status
 
 
-def _wait(session: LocalSession, interrupts: StopSignals, out: SteadyConsole) -> None:
+def _wait(session: LocalSession, signals: StopSignals, out: SteadyConsole) -> None:
     if not session.alive:
         return
     session.link.emit(RunWarning(text="the dashboard is closed, training goes on"))
     out.print(f"training goes on: {session.run.name}; ctrl+c stops and saves")
     while session.alive:
         session.join(_POLL_SECONDS)
-        if text := interrupts.news():
+        if text := signals.news():
             complain(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from fxtui.cli.following.follow import follow
+from fxtui.cli.following.event_loop import follow_events
 from fxtui.cli.following.report import Report
 from fxtui.cli.output.console import SteadyConsole
 from fxtui.cli.output.streams import complain
@@ -16,7 +16,7 @@ def follow_in_lines(session: LocalSession) -> int:
     """Follow a run to its end on standard output; returns the exit status."""
     printer = Printer(session)
     try:
-        return follow(session, printer.show, complain)
+        return follow_events(session, printer.show, complain)
     finally:
         printer.close()
 

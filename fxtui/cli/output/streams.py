@@ -1,10 +1,15 @@
-"""Standard output and error, when they may go away at any time."""
+"""Standard input, output and error: whether they are a terminal, and that they may go away at any time."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
+
+
+def has_terminal() -> bool:
+    """Whether a dashboard can be shown: a terminal for keys and for the screen that can move its cursor."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb"
 
 
 def complain(text: str) -> None:

@@ -15,7 +15,7 @@ from textual.screen import Screen
 from fxtui.protocol import commands as cmd
 from fxtui.protocol.events import CommandDone, CommandRefused, Event, RunFinished
 from fxtui.run.catalogue import RunEntry
-from fxtui.run.session.local import Session
+from fxtui.run.session.session import Session
 from fxtui.run.state import RunState
 from fxtui.text.glyphs import to_ascii
 from fxtui.tui.dashboard.actions import SCREENS, actions_on, find_action

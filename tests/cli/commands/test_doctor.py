@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from fxtui.cli.commands.doctor import checks
-from fxtui.cli.commands.doctor.command import Finding, describe, doctor, findings
+from fxtui.cli.commands.doctor.command import describe, doctor
+from fxtui.cli.commands.doctor.findings import Finding, findings
 
 
 def test_a_check_that_breaks_is_itself_a_finding() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from fxtui.config import parse_config
 from fxtui.protocol import events as ev
 from fxtui.protocol.commands import Stop
-from fxtui.run.session.local import EngineLink, LocalSession
+from fxtui.run.session.link import EngineLink
+from fxtui.run.session.local import LocalSession
 from fxtui.run.store import RunStore
 from tests.run.samples import epoch, figures, opening, trained, whole_run
 

@@ -23,7 +23,8 @@ from fxtui.engine.predicting.from_checkpoint import Predictor
 from fxtui.engine.predicting.image_trace import ImageTracer
 from fxtui.protocol import commands as cmd
 from fxtui.protocol import events as ev
-from fxtui.run.session.local import EngineLink, LocalSession
+from fxtui.run.session.link import EngineLink
+from fxtui.run.session.local import LocalSession
 from fxtui.run.store import RunStore
 from tests.engine.models import tiny_resnet
 

@@ -13,7 +13,8 @@ from fxtui.config import parse_config
 from fxtui.protocol import commands as cmd
 from fxtui.protocol import events as ev
 from fxtui.run.journal import read_journal
-from fxtui.run.session.local import EngineLink, LocalSession, refuse_rest
+from fxtui.run.session.link import EngineLink, refuse_rest
+from fxtui.run.session.local import LocalSession
 from fxtui.run.store import RunDirectory, RunLockedError, RunStore
 
 FINISHED = ev.RunFinished(status="finished", best=None, final=None, timings={})

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fxtui import __version__
-from fxtui.cli.commands.doctor.command import Check, Finding
+from fxtui.cli.commands.doctor.findings import Check, Finding
 from fxtui.cli.options import DEFAULT_RUNS
 
 _PACKAGES = (
@@ -96,8 +96,8 @@ def weights() -> Iterator[Finding]:
 
 def terminal() -> Iterator[Finding]:
     """What the dashboard would be drawn on."""
-    from fxtui.cli.commands.train import has_terminal
     from fxtui.cli.output.console import make_console
+    from fxtui.cli.output.streams import has_terminal
 
     if not has_terminal():
         yield Finding("terminal", "warning", "none that can show the dashboard; training is headless")

@@ -1,0 +1,34 @@
+"""What a session is to those who look at a run and steer it, and to the engine that does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from fxtui.protocol.commands import AnyCommand
+from fxtui.protocol.events import Event
+from fxtui.run.session.link import EngineLink
+from fxtui.run.store import RunDirectory
+
+
+class Session(Protocol):
+    """What a view needs of a run, be it in this process or elsewhere."""
+
+    @property
+    def run(self) -> RunDirectory:
+        """The run's directory."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether more events may come."""
+
+    def events(self) -> list[Event]:
+        """The events since the last call, in order, without waiting."""
+
+    def send(self, command: AnyCommand) -> None:
+        """Queue a command; an event will answer it."""
+
+
+Engine = Callable[[EngineLink], None]
+# Answers a command after the engine has ended; raises ConfigError where it cannot.
+AfterEngine = Callable[[AnyCommand], list[Event]]

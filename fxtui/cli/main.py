@@ -13,7 +13,7 @@ from typing import Annotated, Any, Never
 import typer
 
 from fxtui import __version__
-from fxtui.cli.commands import bench, choose, layers, predict, runs, train
+from fxtui.cli.commands import bench, choose, layers, predict, runs, show, train
 from fxtui.cli.commands.doctor import command as doctor
 from fxtui.cli.output.streams import complain, discard_stdout, has_terminal
 from fxtui.config import ConfigError
@@ -38,7 +38,7 @@ app.command("choose", short_help="Choose what to train; fxtui alone does the sam
 app.command("demo", short_help="Train on the embedded digits.")(train.demo)
 app.command("train", short_help="Train from a configuration or a folder.")(train.train)
 app.command("runs", short_help="List the runs.")(runs.runs)
-app.command("show", short_help="Summarise a run.")(runs.show)
+app.command("show", short_help="Summarise a run.")(show.show)
 app.command("layers", short_help="The layer table.")(layers.layers)
 app.command("predict", short_help="Predict images, step by step.")(predict.predict)
 app.command("doctor", short_help="Check versions, devices, terminal and directories.")(doctor.doctor)

@@ -6,64 +6,47 @@ import contextlib
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from fxtui.config import ConfigError
 from fxtui.protocol.events import EpochEnd
 from fxtui.run.state import RunState
-from fxtui.run.store import RunDirectory, RunStore, plain_name
+from fxtui.run.store import RunDirectory, RunStore
+from fxtui.run.summary import RunSummary, summary_of, unread_summary
 
 
 @dataclass(frozen=True, slots=True)
-class RunEntry:
-    """One run. ``status`` is running, finished, stopped, failed, interrupted or damaged, ``reason`` says why.
+class RunEntry(RunSummary):
+    """A run with what it did, to compare it with others.
 
-    ``done`` are (epoch, what was done); ``settings`` is the configuration with dotted keys; seconds and fractions.
+    ``done`` are (epoch, what was done); ``settings`` is the configuration with dotted keys.
     """
 
-    name: str
-    path: Path
-    status: str
-    reason: str = ""
-    backbone: str = ""
     trains: str = ""
     lr: float | None = None
     epochs_planned: int = 0
     epochs: tuple[EpochEnd, ...] = ()
     best: EpochEnd | None = None
     seconds_per_epoch: float | None = None
-    seconds: float = 0.0
-    started: float = 0.0
     val_images: int = 0
     done: tuple[tuple[int, str], ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def short_name(self) -> str:
-        """The name without the time it begins with."""
-        return plain_name(self.name)
-
 
 def entry_of(state: RunState, run: RunDirectory, *, running: bool) -> RunEntry:
-    """A run's figures from its state."""
+    """A run's figures from its state; ``running``: a process holds its lock."""
     head = next((row for row in state.layers if row.is_head), None)
     trains = [row.path for row in state.layers if row.is_stage and row.trainable != "none"]
     return RunEntry(
-        name=run.name,
-        path=run.path,
-        status="running" if running and not state.ended else state.phase if state.ended else "interrupted",
-        reason=state.reason,
-        backbone=state.model.backbone if state.model else "",
+        **_fields(summary_of(state, run, locked=running)),
         trains=", ".join([*_joined(trains), "head"]) if state.layers else "",
         lr=state.epochs[-1].lr if state.epochs else head.lr if head else None,
         epochs_planned=state.epochs_planned,
         epochs=tuple(state.epochs),
         best=state.best,
         seconds_per_epoch=state.seconds_per_epoch,
-        seconds=state.elapsed,
-        started=state.started,
         val_images=state.data.val if state.data else 0,
         done=tuple((int(mark.epoch) + 1, mark.text) for mark in state.marks),
         settings=dict(_flat(state.config)),
@@ -81,17 +64,7 @@ class Catalogue:
         """Every run, the newest first; one that cannot be read has the status damaged, and the reason."""
         found = []
         for run in reversed(self._store.list()):
-            try:
-                journal = run.journal.stat()
-            except FileNotFoundError:
-                # A run that another process begins at this moment has its lock before its journal.
-                status = ("running", "") if run.is_locked() else ("damaged", "has no events.jsonl")
-                found.append(RunEntry(run.name, run.path, *status))
-                continue
-            except OSError as error:
-                found.append(RunEntry(run.name, run.path, "damaged", f"{run.journal}: {error.strerror}"))
-                continue
-            key = (journal.st_mtime_ns, journal.st_size, run.is_locked())
+            key = _key(run)
             known = self._known.get(run.path)
             if known is None or known[0] != key:
                 known = self._known[run.path] = (key, _read(run, running=key[2]))
@@ -124,13 +97,24 @@ def settings_that_differ(entries: Sequence[RunEntry]) -> list[tuple[str, tuple[s
     return [(key, values) for key, values in rows if len(set(values)) > 1]
 
 
+def _key(run: RunDirectory) -> tuple[int, int, bool]:
+    """What is another once there is something new to read."""
+    try:
+        journal = run.journal.stat()
+    except OSError:
+        return 0, 0, run.is_locked()
+    return journal.st_mtime_ns, journal.st_size, run.is_locked()
+
+
 def _read(run: RunDirectory, *, running: bool) -> RunEntry:
     try:
         return entry_of(run.load_state(), run, running=running)
     except ConfigError as error:
-        return RunEntry(run.name, run.path, "damaged", str(error))
-    except OSError as error:
-        return RunEntry(run.name, run.path, "damaged", f"{run.journal}: cannot be read: {error.strerror}")
+        return RunEntry(**_fields(unread_summary(run, error, locked=running)))
+
+
+def _fields(summary: RunSummary) -> dict[str, Any]:
+    return {field.name: getattr(summary, field.name) for field in fields(summary)}
 
 
 def _joined(stages: Sequence[str]) -> list[str]:

@@ -42,10 +42,14 @@ class JournalWriter:
         while line:
             line = line[os.write(self._file, line) :]
 
+    def sync(self) -> None:
+        """Wait until all that was appended is on the disk."""
+        os.fsync(self._file)
+
     def close(self) -> None:
         """Flush to the disk and close. Closing twice is harmless."""
         if self._file >= 0:
-            os.fsync(self._file)
+            self.sync()
             os.close(self._file)
             self._file = -1
 

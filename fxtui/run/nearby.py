@@ -1,6 +1,6 @@
 """What a user may want to go on with, found in and near a folder: runs, configurations, folders of images.
 
-Quick on purpose: of a run only its summary and its configuration are read, of folders only some names.
+Quick on purpose: of an ended run only its summary and its configuration are read, of folders only some names.
 """
 
 from __future__ import annotations
@@ -10,14 +10,11 @@ import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import msgspec
 
 from fxtui.config import ConfigError, RunConfig, bundled_config, load_config
+from fxtui.run.state import ENDED
 from fxtui.run.store import RunDirectory, RunStore
-
-PastState = Literal["running", "finished", "stopped", "failed", "interrupted", "damaged"]
+from fxtui.run.summary import RunSummary, read_summary
 
 _MOST_RUNS = 100
 _MOST_FOLDERS, _MOST_INSIDE, _MOST_NAMES = 200, 50, 200
@@ -27,25 +24,29 @@ _TRAINING = ("train", "training")
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A run on disk. ``config`` is None where it cannot be read; ``best`` is validation accuracy, a fraction.
+    """A run on disk, and whether one can go on with it.
 
-    ``epochs`` are those done, known once it has ended; ``started`` is in seconds since the epoch. ``resumable``: it has
-    a checkpoint, nobody writes to it, and not all its epochs are done.
+    ``config`` is None where it cannot be read, and ``fault`` says why. ``epochs`` are those done, None before the run
+    has ended; ``started`` is in seconds since the epoch. ``resumable``: it has a checkpoint, nobody writes to it, and
+    not all its epochs are done.
     """
 
-    path: Path
-    state: PastState
+    summary: RunSummary
     config: RunConfig | None
     epochs: int | None
-    best: float | None
     started: float
     resumable: bool
-    reason: str = ""
+    fault: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The run's directory."""
+        return self.summary.path
 
     @property
     def name(self) -> str:
         """The directory's name."""
-        return self.path.name
+        return self.summary.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,52 +86,25 @@ def look_around(folder: Path, runs: Path) -> Nearby:
 
 
 def past_run(run: RunDirectory) -> PastRun:
-    """What is known of a run without its journal."""
-    config, reason, started = None, "", 0.0
+    """What there is to go on with of a run."""
+    summary = read_summary(run)
+    config, fault, written = None, "", 0.0
     try:
         config = run.load_config()
-        started = run.config.stat().st_mtime
+        written = run.config.stat().st_mtime
     except (ConfigError, OSError) as error:
-        reason = str(error)
-    summary = _summary(run)
-    running = run.is_locked()
-    state: PastState = summary.get("status", "interrupted")
-    if config is None:
-        state = "damaged"
-    elif running:
-        state = "running"
-    epochs = None if running else summary.get("epochs")
+        fault = str(error)
     saved = any((run.checkpoints / name).is_dir() for name in ("last", ".last.old"))
-    done = state == "finished" and config is not None and (epochs or 0) >= config.train.epochs
+    done = summary.status == "finished" and config is not None and summary.epochs_done >= config.train.epochs
     return PastRun(
-        path=run.path,
-        state=state,
+        summary=summary,
         config=config,
-        epochs=epochs,
-        best=None if running else (summary.get("best") or {}).get("val_accuracy"),
-        started=summary.get("started") or started,
-        resumable=config is not None and saved and not running and not done,
-        reason=reason or ("" if running else summary.get("reason", "")),
+        epochs=summary.epochs_done if summary.status in ENDED else None,
+        started=summary.started or written,
+        # Also where it has ended: one that goes on holds its lock for a while before it says so.
+        resumable=config is not None and saved and not done and not run.is_locked(),
+        fault=fault,
     )
-
-
-class _Summary(msgspec.Struct):
-    """The part of a summary that is read here, so that what another hand wrote is no surprise."""
-
-    status: Literal["finished", "stopped", "failed", "interrupted"] = "interrupted"
-    reason: str = ""
-    started: float = 0.0
-    epochs: int = 0
-    best: dict[str, float | None] | None = None
-
-
-def _summary(run: RunDirectory) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(run.summary.read_bytes(), type=_Summary)
-    except (OSError, msgspec.DecodeError):
-        # Not ended, or written by a hand.
-        return {}
-    return msgspec.structs.asdict(found)
 
 
 def _configs(folder: Path) -> list[FoundConfig]:

@@ -9,9 +9,6 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from fxtui.config import ConfigError, RunConfig, load_config, to_toml
 from fxtui.run.journal import JournalError, read_journal
@@ -67,18 +64,16 @@ class RunDirectory:
         """The run's state, replayed from its journal.
 
         Raises:
-            ConfigError: the journal is missing or damaged.
+            ConfigError: the journal is missing, damaged or cannot be read.
         """
         try:
             return fold(read_journal(self.journal))
         except FileNotFoundError:
             raise ConfigError(f"{self.path}: has no events.jsonl, so it is not a run") from None
+        except OSError as error:
+            raise ConfigError(f"{self.journal}: cannot be read: {error.strerror}") from None
         except JournalError as error:
             raise ConfigError(str(error)) from None
-
-    def write_summary(self, state: RunState) -> None:
-        """Write ``summary.json`` from the state of an ended run."""
-        write_atomically(self.summary, msgspec.json.format(msgspec.json.encode(summarise(state)), indent=2))
 
     def is_locked(self) -> bool:
         """Whether some process is writing to this run now."""
@@ -187,29 +182,6 @@ class RunStore:
             shown = ", ".join(run.name for run in matches[-4:])
             raise ConfigError(f"RUN {reference}: matches {len(matches)} runs: {shown}; give more of the name")
         raise ConfigError(f"RUN {reference}: not found in {self.root}; the last run is {runs[-1].name}")
-
-
-def summarise(state: RunState) -> dict[str, Any]:
-    """What is worth keeping of a run in one small record."""
-    finished, model, data = state.finished, state.model, state.data
-    return {
-        "name": state.name,
-        "status": finished.status if finished else "interrupted",
-        "reason": finished.reason if finished else "",
-        "started": state.started,
-        "seconds": round(state.elapsed, 3),
-        "backbone": model.backbone if model else None,
-        "device": model.device if model else None,
-        "classes": len(data.classes) if data else None,
-        "train_images": data.train if data else None,
-        "val_images": data.val if data else None,
-        "epochs": len(state.epochs),
-        "steps": state.step,
-        "best": finished.best if finished else None,
-        "final": finished.final if finished else None,
-        "timings": finished.timings if finished else {},
-        "skipped_files": len(state.skipped),
-    }
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import subprocess
 import sys
@@ -13,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from fxtui.config import ConfigError, parse_config
-from fxtui.protocol import events as ev
 from fxtui.run.journal import JournalWriter
 from fxtui.run.state import fold
-from fxtui.run.store import RunDirectory, RunLock, RunLockedError, RunStore, summarise, write_atomically
-from tests.run.samples import opening, stamped, whole_run
+from fxtui.run.store import RunDirectory, RunLock, RunLockedError, RunStore, write_atomically
+from tests.run.samples import whole_run
 
 CONFIG = parse_config({"name": "digits-demo", "data": {"source": "digits"}}, [])
 NOW = 1_760_000_000.0
@@ -169,22 +167,6 @@ def test_a_run_without_or_with_a_damaged_journal_says_so(tmp_path: Path) -> None
     run.journal.write_bytes(b"nonsense\n")
     with pytest.raises(ConfigError, match=r"events\.jsonl:1: not an event"):
         run.load_state()
-
-
-def test_the_summary_holds_what_a_list_needs(tmp_path: Path) -> None:
-    run = RunStore(tmp_path).create(CONFIG)
-    run.write_summary(fold(whole_run()))
-    record = json.loads(run.summary.read_bytes())
-    assert record["status"] == "finished"
-    assert record["best"]["val_accuracy"] == 0.93
-    assert (record["backbone"], record["train_images"], record["val_images"]) == ("resnet18", 800, 200)
-    assert (record["epochs"], record["steps"], record["skipped_files"]) == (3, 75, 2)
-
-
-def test_a_run_without_an_end_is_interrupted_in_its_summary() -> None:
-    record = summarise(fold(stamped(opening())))
-    assert (record["status"], record["best"], record["epochs"]) == ("interrupted", None, 0)
-    assert summarise(fold([ev.RunStarted(name="x", version="0", epochs=1, config={})]))["backbone"] is None
 
 
 def test_an_atomic_write_replaces_the_file_and_leaves_nothing_else(tmp_path: Path) -> None:

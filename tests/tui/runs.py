@@ -11,7 +11,8 @@ import msgspec
 from fxtui.config import load_config
 from fxtui.protocol import events as ev
 from fxtui.run.journal import JournalWriter
-from fxtui.run.store import RunDirectory, RunStore, summarise
+from fxtui.run.store import RunDirectory, RunStore
+from fxtui.run.summary import write_summary
 from tests.tui.fake import START, beginning, epoch_end, finished, thaw
 
 
@@ -31,7 +32,7 @@ def write_run(
     journal.close()
     state = run.load_state()
     if state.finished:
-        run.summary.write_bytes(msgspec.json.encode(summarise(state)))
+        write_summary(run, state)
     os.utime(run.config, (at, at))
     return run
 

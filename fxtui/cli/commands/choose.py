@@ -7,7 +7,6 @@ from pathlib import Path
 import typer
 
 from fxtui.cli.display_options import DisplayOptions, theme_of
-from fxtui.cli.following.run_session import run_session
 from fxtui.cli.options import DEFAULT_RUNS, Ascii, LowBandwidth, NoColor, Runs, ThemeName
 from fxtui.cli.output.streams import has_terminal
 from fxtui.config import ConfigError, RunConfig, load_config
@@ -22,6 +21,7 @@ def choose(
     theme: ThemeName = None,
 ) -> int:
     """Choose what to train from what is here: runs, configurations, folders of images, or a new run."""
+    from fxtui.cli.following.run_session import run_session
     from fxtui.cli.sessions import new_session, resumed_session
     from fxtui.run.nearby import look_around
     from fxtui.tui.launcher.app import GoOn, LauncherApp, StartFile

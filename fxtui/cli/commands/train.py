@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from fxtui.cli.display_options import DisplayOptions
-from fxtui.cli.following.run_session import run_session
 from fxtui.cli.options import DEFAULT_RUNS, Ascii, Headless, Json, LowBandwidth, NoColor, Overrides, Runs, ThemeName
 from fxtui.config import ConfigError, bundled_config, load_config
 
@@ -34,6 +33,7 @@ def train(
     Without one, or with --headless, progress is printed as lines.
     """
     from fxtui.cli.configuration import config_at
+    from fxtui.cli.following.run_session import run_session
     from fxtui.cli.sessions import new_session, resumed_session
 
     display = DisplayOptions(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
@@ -60,6 +60,7 @@ def demo(
     theme: ThemeName = None,
 ) -> int:
     """Train on 1,000 embedded handwritten digits: no network, no data of yours."""
+    from fxtui.cli.following.run_session import run_session
     from fxtui.cli.sessions import new_session
 
     display = DisplayOptions(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)

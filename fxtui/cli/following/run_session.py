@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from fxtui.cli.display_options import DisplayOptions, theme_of
 from fxtui.cli.output.streams import has_terminal
-
-if TYPE_CHECKING:
-    from fxtui.run.session.local import LocalSession
+from fxtui.run.session.local import LocalSession
 
 
 def run_session(

@@ -16,6 +16,7 @@ from fxtui.protocol.events import CommandRefused, Event, RunFinished
 from fxtui.run.journal import JournalWriter
 from fxtui.run.state import RunState
 from fxtui.run.store import RunDirectory
+from fxtui.run.summary import write_summary
 
 
 class EngineLink:
@@ -46,7 +47,9 @@ class EngineLink:
             self._journal.append(event)
             self._state.apply(event)
             if isinstance(event, RunFinished):
-                self.run.write_summary(self._state)
+                # In this order: a summary must not know of an end that a power cut has taken from the journal.
+                self._journal.sync()
+                write_summary(self.run, self._state)
                 self._journal.close()
                 with self._gate:
                     self._closed = True

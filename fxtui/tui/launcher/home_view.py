@@ -61,10 +61,11 @@ def enter_does(entry: Entry | None) -> tuple[str, str]:
             done = f" with {entry.epochs} of {planned} done" if entry.epochs else ""
             return "go on", f"enter goes on from its last checkpoint{done}; e makes a new run of it"
         case PastRun(config=None):
-            return "", f"{entry.name}: {entry.reason}"
+            return "", f"{entry.name}: {entry.fault}"
         case PastRun():
+            status = entry.summary.status
             why = {"running": "another process trains it", "finished": "it has finished"}.get(
-                entry.state, f"{entry.state}, no checkpoint to go on from"
+                status, f"{status}, no checkpoint to go on from"
             )
             return "new run", f"enter fills in the form as this run had it: {why}"
         case FoundConfig(config=None):
@@ -81,18 +82,17 @@ def details(entry: Entry | None, width: int, now: float) -> list[Line]:
     """What is known of an entry, for the column beside the list."""
     match entry:
         case PastRun(config=RunConfig() as config):
-            best = (fmt.accuracy(entry.best), "val")
             facts: list[tuple[str, Piece]] = [
                 ("state", _state(entry)),
                 ("epochs", (_epochs(entry), "")),
-                ("best val", best if entry.best is not None else (fmt.NONE, "muted")),
+                ("best val", _best(entry)),
                 ("started", (ago(entry.started, now), "")),
             ]
             lines = [title(entry.name, (), (), width), (), *(_fact(label, value, width) for label, value in facts), ()]
-            reason: list[Line] = wrap(entry.reason, width, "warn") if entry.reason else []
+            reason: list[Line] = wrap(entry.summary.reason, width, "warn") if entry.summary.reason else []
             return [*lines, *reason, *([()] if reason else []), *_config_facts(config, width)]
         case PastRun():
-            return [title(entry.name, (), (), width), (), *wrap(entry.reason, width, "error")]
+            return [title(entry.name, (), (), width), (), *wrap(entry.fault, width, "error")]
         case FoundConfig(config=RunConfig() as config):
             return [title(entry.path.name, (), (), width), (), *_config_facts(config, width)]
         case FoundConfig():
@@ -176,14 +176,19 @@ def _runs_heading(width: int) -> Line:
 
 
 def _state(run: PastRun) -> Piece:
-    mark, role = RUN_MARKS[run.state]
-    return f"{mark} {run.state}", role
+    mark, role = RUN_MARKS[run.summary.status]
+    return f"{mark} {run.summary.status}", role
+
+
+def _best(run: PastRun) -> Piece:
+    best = run.summary.best_accuracy
+    return fmt.accuracy(best), "val" if best is not None else "muted"
 
 
 def _run_line(run: PastRun, width: int, now: float) -> Line:
     state, role = _state(run)
     name = _cut(run.name, _NAME - 4)
-    best: Piece = (fmt.accuracy(run.best), "val" if run.best is not None else "muted")
+    best = _best(run)
     if width < _COLUMNS:
         return spread((("   ", ""), (name, ""), ("  ", ""), (state, role)), (best,), width)
     what = trains(run.config) if run.config else ""

@@ -21,6 +21,7 @@ from fxtui.protocol.schedule import ScheduleEntry
 from fxtui.run.journal import JournalWriter
 from fxtui.run.state import fold
 from fxtui.run.store import RunDirectory, RunLock, RunStore
+from fxtui.run.summary import write_summary
 from tests.run.samples import done, going_on, opening, stamped, trained, unfreezing, whole_run
 
 
@@ -31,7 +32,7 @@ def record(runs: Path, name: str, events: list[ev.Event]) -> RunDirectory:
         for event in events:
             journal.append(event)
     if any(isinstance(event, ev.RunFinished) for event in events):
-        run.write_summary(fold(events))
+        write_summary(run, fold(events))
     return run
 
 

@@ -138,7 +138,7 @@ async def test_a_run_without_a_checkpoint_fills_in_the_form(tmp_path: Path) -> N
 async def test_runs_are_listed_newest_first_and_with_their_state(tmp_path: Path) -> None:
     store = RunStore(tmp_path / "runs")
     for name in ("older", "newer"):
-        store.create(RunConfig(name=name, data=DataConfig(source="digits")))
+        store.create(RunConfig(name=name, data=DataConfig(source="digits"))).journal.touch()
     app = _app(tmp_path)
     async with app.run_test(size=(120, 40)) as pilot:
         await _listed(pilot, "older")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from fxtui.cli.commands.doctor.findings import Finding, Level, findings
+from typing import TYPE_CHECKING
+
 from fxtui.cli.options import Json
+
+if TYPE_CHECKING:
+    from fxtui.cli.commands.doctor.findings import Finding, Level
 
 _SIGNS: dict[Level, str] = {"ok": "✓", "warning": "!", "error": "✗"}
 _STYLES: dict[Level, str] = {"ok": "", "warning": "yellow", "error": "red"}
@@ -12,6 +16,7 @@ _STYLES: dict[Level, str] = {"ok": "", "warning": "yellow", "error": "red"}
 def doctor(json: Json = False) -> int:
     """Check versions, devices, terminal and writable directories."""
     from fxtui.cli.commands.doctor.checks import CHECKS
+    from fxtui.cli.commands.doctor.findings import findings
     from fxtui.cli.output.console import make_console
     from fxtui.cli.output.json_lines import print_json
 

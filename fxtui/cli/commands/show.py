@@ -1,0 +1,114 @@
+"""``fxtui show``: what one run did, from its journal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from fxtui.cli.options import DEFAULT_RUNS, Json, RunReference, Runs
+from fxtui.protocol.schedule import carried_out, schedule_toml
+from fxtui.run.state import RunState
+from fxtui.run.store import RunDirectory, RunStore
+from fxtui.run.summary import summarise, summary_of
+from fxtui.text import numbers as fmt
+
+
+def show(
+    run: RunReference,
+    schedule: Annotated[
+        bool, typer.Option("--schedule", help="Print what was done while it trained, for another run to play back.")
+    ] = False,
+    json: Json = False,
+    runs: Runs = DEFAULT_RUNS,
+) -> int:
+    """Summarise a run: what it trained on, every epoch, what was left out."""
+    from fxtui.cli.output.console import make_console
+    from fxtui.cli.output.json_lines import print_json
+
+    found = RunStore(runs).find(run)
+    state = found.load_state()
+    if schedule:
+        return _show_schedule(found, state, json)
+    if json:
+        print_json(details(found, state))
+        return 0
+    console = make_console()
+    for number, line in enumerate(describe(found, state)):
+        console.print(line, style="" if number else "bold")
+    return 0
+
+
+def details(run: RunDirectory, state: RunState) -> dict[str, Any]:
+    """The summary of a run with its history: what `show --json` prints."""
+    record: dict[str, Any] = msgspec.to_builtins(summarise(state))
+    keep = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "seconds", "observation")
+    return record | {
+        "status": summary_of(state, run, locked=run.is_locked()).status,
+        "path": str(run.path),
+        "parameters": state.parameters,
+        "trainable_parameters": state.trainable_parameters,
+        "trains": [row.path for row in state.layers if (row.is_stage or row.is_head) and row.trainable != "none"],
+        "skipped": msgspec.to_builtins(state.skipped),
+        "history": [{key: getattr(epoch, key) for key in keep} for epoch in state.epochs],
+    }
+
+
+def describe(run: RunDirectory, state: RunState) -> Iterator[str]:
+    """A run's summary, one line after the other."""
+    from fxtui.cli.following import report
+
+    status = summary_of(state, run, locked=run.is_locked()).status
+    yield f"{state.name or run.name}  {status}" + (f": {state.reason}" if state.reason else "")
+    yield _fact("path", str(run.path))
+    if state.started:
+        started = time.strftime("%Y-%m-%d %H:%M", time.localtime(state.started))
+        yield _fact("started", f"{started}, took {fmt.duration(state.elapsed)}")
+    if data := state.data:
+        text = f"{data.source}: {data.train:,} train, {data.val:,} validation, {len(data.classes):,} classes"
+        yield _fact("data", text)
+        if data.not_images:
+            yield _fact("left out", f"{fmt.plural(data.not_images, 'file')}: not images")
+    if model := state.model:
+        yield _fact("model", f"{model.backbone} on {model.device}, {report.weights(model.weights)}")
+    if state.layers:
+        yield _fact("trains", report.trains(state))
+    if state.best:
+        yield _fact("best", f"epoch {state.best.epoch}, val {fmt.accuracy(state.best.val_accuracy)}")
+    if state.epochs:
+        yield ""
+        yield report.EPOCH_HEADING
+        yield from (report.epoch_row(epoch) for epoch in state.epochs)
+    if state.marks:
+        yield ""
+        yield from (f"epoch {mark.epoch:.1f}  {mark.text}" for mark in state.marks)
+    if state.skipped:
+        yield ""
+        yield f"{fmt.plural(len(state.skipped), 'file')} skipped"
+        yield from (f"  {file.path}: {file.reason}" for file in state.skipped)
+
+
+def _show_schedule(run: RunDirectory, state: RunState, json: bool) -> int:
+    from fxtui.cli.output.json_lines import print_json
+    from fxtui.cli.output.streams import complain
+
+    entries, unclear = carried_out(state.commands)
+    if json:
+        for entry in entries:
+            print_json(entry)
+    else:
+        # A comment in TOML holds no control characters, a directory's name may.
+        name = "".join(sign if sign.isprintable() else "?" for sign in run.name)
+        sys.stdout.write(f"# Carried out in {name}: put this in place of that run's own [[schedule]], if it has one.\n")
+        sys.stdout.write(schedule_toml(entries))
+    if unclear:
+        complain(f"{fmt.plural(unclear, 'command')} left out: the journal does not say when, or with what")
+    return 0
+
+
+def _fact(label: str, text: str) -> str:
+    return f"{label:<10}{text}"

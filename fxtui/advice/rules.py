@@ -10,7 +10,8 @@ import itertools
 import math
 from collections.abc import Callable
 
-from fxtui.protocol.events import Advice, EpochEnd, LayerRow
+from fxtui.protocol.events import Advice, EpochEnd
+from fxtui.protocol.records import LayerRow
 from fxtui.run.state import RunState
 from fxtui.text import numbers as fmt
 

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from fxtui.protocol.events import snake_case
+from fxtui.protocol.naming import snake_case
 
 
 class CommandRefusedError(ValueError):

@@ -6,11 +6,11 @@ Shapes are lists of sizes; ``None`` stands for a size that differs from image to
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal
 
 from msgspec import Struct
 
+from fxtui.protocol.naming import snake_case
 from fxtui.protocol.records import ClassScore as ClassScore
 from fxtui.protocol.records import Cost as Cost
 from fxtui.protocol.records import EpochFigures as EpochFigures
@@ -29,11 +29,6 @@ RunStatus = Literal["finished", "stopped", "failed"]
 CommandOrigin = Literal["user", "schedule"]
 
 STAGES: tuple[StageName, ...] = ("images", "preprocess", "features", "train", "validate")
-
-
-def snake_case(name: str) -> str:
-    """``RunStarted`` as ``run_started``."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 class Event(Struct, frozen=True, kw_only=True, tag_field="type", tag=snake_case):

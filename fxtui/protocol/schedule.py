@@ -18,7 +18,8 @@ import tomli_w
 from msgspec import Struct
 
 from fxtui.protocol import commands as cmd
-from fxtui.protocol.events import CommandDone, snake_case
+from fxtui.protocol.events import CommandDone
+from fxtui.protocol.naming import snake_case
 
 Unit = Literal["epoch", "step"]
 ScheduledCommand = cmd.FreezeCommand | cmd.SetLr | cmd.SetEpochs | cmd.Stop | cmd.Checkpoint

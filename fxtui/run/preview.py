@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from fxtui.config import RunConfig, TrainConfig
-from fxtui.protocol.events import Shape
+from fxtui.protocol.records import Shape
 
 WeightsPlace = Literal["here", "download", "random", "unknown"]
 

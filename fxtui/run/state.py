@@ -17,6 +17,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from fxtui.protocol import events as ev
+from fxtui.protocol.records import LayerRow, SkippedFile
 
 Phase = Literal[
     "starting", "loading", "extracting", "training", "validating", "paused", "finished", "stopped", "failed"
@@ -80,12 +81,12 @@ class RunState:
     reason: str = ""
     epochs_planned: int = 0
     data: ev.DataReady | None = None
-    skipped: list[ev.SkippedFile] = field(default_factory=list)
+    skipped: list[SkippedFile] = field(default_factory=list)
     model: ev.ModelReady | None = None
     stages: dict[ev.StageName, ev.PipelineStage] = field(default_factory=dict)
     extraction: ev.ExtractionProgress | None = None
     cache: ev.CacheReady | None = None
-    layers: list[ev.LayerRow] = field(default_factory=list)
+    layers: list[LayerRow] = field(default_factory=list)
     parameters: int = 0
     trainable_parameters: int = 0
     batch: ev.BatchEnd | None = None
@@ -301,7 +302,7 @@ class RunState:
         self.estimate = None
         self._mark(event, "freeze", event.text)
 
-    def _with_figures(self, rows: Iterable[ev.LayerRow]) -> list[ev.LayerRow]:
+    def _with_figures(self, rows: Iterable[LayerRow]) -> list[LayerRow]:
         """The rows, with the last figures measured of those that train and did before."""
         known = {row.path: row for row in self.layers if row.trainable != "none"}
         return [

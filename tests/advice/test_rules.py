@@ -6,6 +6,7 @@ import pytest
 
 from fxtui.advice.rules import RULES, advise, next_stage, standard_error, stuck_epochs
 from fxtui.protocol import events as ev
+from fxtui.protocol.records import LayerRow
 from fxtui.run.state import RunState, fold
 from tests.run.samples import STAGES, epoch, figures, layers, opening, stamped, trained, unfreezing, whole_run
 
@@ -78,7 +79,7 @@ def test_the_next_stage_is_the_deepest_that_does_not_wholly_train() -> None:
 
 def test_a_stage_that_trains_in_part_is_the_next() -> None:
     rows = layers().rows
-    mixed = [ev.LayerRow(**{**_fields(row), "trainable": "some"}) if row.path == "layer4" else row for row in rows]
+    mixed = [LayerRow(**{**_fields(row), "trainable": "some"}) if row.path == "layer4" else row for row in rows]
     table = ev.Layers(rows=tuple(mixed), parameters=1, trainable_parameters=1)
     text = said(state_of(table, *epochs(0.8, 0.9, 0.9, 0.9, 0.9)))
     assert text.endswith("unfreeze layer4 (u)  the rest of it")
@@ -241,5 +242,5 @@ def test_every_rule_is_silent_or_speaks_on_every_moment_of_a_run() -> None:
             assert advice is None or (advice.text and "\n" not in advice.text)
 
 
-def _fields(row: ev.LayerRow) -> dict[str, object]:
+def _fields(row: LayerRow) -> dict[str, object]:
     return {name: getattr(row, name) for name in row.__struct_fields__}

@@ -9,6 +9,17 @@ from collections.abc import Iterable
 import msgspec
 
 from fxtui.protocol import events as ev
+from fxtui.protocol.records import (
+    ClassScore,
+    Cost,
+    EpochFigures,
+    ImageResult,
+    LayerFigure,
+    LayerRow,
+    SkippedFile,
+    Thumbnail,
+    WeightsReport,
+)
 
 STARTED = 1_760_000_000.0
 STAGES = ("conv1", "layer1", "layer2", "layer3", "layer4")
@@ -19,7 +30,7 @@ def prediction(epoch: int, number: int = 60, true: int = 8, predicted: int = 1) 
     """What the network makes of a validation image, most likely wrongly."""
     chances = [0.06 if label not in (true, predicted) else 0.4 if label == predicted else 0.12 for label in range(10)]
     scores = sorted(
-        (ev.ClassScore(label, math.log(chance) + 2.5, chance) for label, chance in enumerate(chances)),
+        (ClassScore(label, math.log(chance) + 2.5, chance) for label, chance in enumerate(chances)),
         key=lambda score: -score.logit,
     )
     shades = bytes(255 * (x + y) // 62 for y in range(32) for x in range(32) for _ in range(3))
@@ -41,7 +52,7 @@ def prediction(epoch: int, number: int = 60, true: int = 8, predicted: int = 1) 
         logit_max=scores[0].logit,
         entropy=1.76,
         scores=tuple(scores),
-        thumbnail=ev.Thumbnail(32, 32, zlib.compress(shades)),
+        thumbnail=Thumbnail(32, 32, zlib.compress(shades)),
         epoch=epoch,
         step=epoch * 25,
         source="live",
@@ -53,10 +64,10 @@ def stamped(events: Iterable[ev.Event], start: float = STARTED, every: float = 0
     return [msgspec.structs.replace(event, seq=n, t=start + n * every) for n, event in enumerate(events)]
 
 
-def layer_row(path: str, trains: bool = False) -> ev.LayerRow:
+def layer_row(path: str, trains: bool = False) -> LayerRow:
     """A stage of a ResNet-18, or its head."""
     share = "all" if trains else "none"
-    return ev.LayerRow(
+    return LayerRow(
         path=path,
         kind="Linear" if path == "fc" else "Sequential",
         parameters=SIZES[path],
@@ -95,9 +106,9 @@ def epoch(number: int, val: float, *, best: bool = False, steps: int = 25, **fig
     )
 
 
-def figures(end: ev.EpochEnd) -> ev.EpochFigures:
+def figures(end: ev.EpochEnd) -> EpochFigures:
     """The same figures as `run_finished` repeats them."""
-    return ev.EpochFigures(
+    return EpochFigures(
         epoch=end.epoch,
         train_loss=end.train_loss,
         train_accuracy=end.train_accuracy,
@@ -118,16 +129,14 @@ def opening(epochs: int = 3) -> list[ev.Event]:
             train_per_class=(80,) * 10,
             val_per_class=(20,) * 10,
             not_images=2,
-            skipped=(ev.SkippedFile("a/empty.png", "empty file"),),
+            skipped=(SkippedFile("a/empty.png", "empty file"),),
         ),
         ev.ModelReady(
             backbone="resnet18",
             device="cpu",
             features=512,
             parameters=sum(SIZES.values()),
-            weights=ev.WeightsReport(
-                source="ResNet18_Weights.IMAGENET1K_V1", loaded=120, total=122, missing=("a", "b")
-            ),
+            weights=WeightsReport(source="ResNet18_Weights.IMAGENET1K_V1", loaded=120, total=122, missing=("a", "b")),
             stages=STAGES,
             head="fc",
         ),
@@ -176,7 +185,7 @@ def trained(number: int, val: float, *, best: bool = False, **figures: float) ->
             support=(20,) * 10,
             correct=(18,) * 10,
             confusion=((1, 7, 2),),
-            images=(ev.ImageResult(60, 8, 1, 0.713, 2.5026),),
+            images=(ImageResult(60, 8, 1, 0.713, 2.5026),),
         ),
         prediction(number),
         ev.CheckpointSaved(
@@ -212,7 +221,7 @@ def going_on(epoch: int, step: int, epochs: int) -> list[ev.Event]:
 def estimated() -> ev.CostEstimated:
     """What unfreezing layer4 would cost a run that trains the head alone."""
     head, layer4 = SIZES["fc"], SIZES["layer4"]
-    now = ev.Cost(
+    now = Cost(
         trainable_parameters=head,
         optimizer_bytes=8 * head + 8,
         gradient_bytes=4 * head,
@@ -223,7 +232,7 @@ def estimated() -> ev.CostEstimated:
         measured=True,
         measured_images=4,
     )
-    then = ev.Cost(
+    then = Cost(
         trainable_parameters=head + layer4,
         optimizer_bytes=8 * (head + layer4) + 68,
         gradient_bytes=4 * (head + layer4),
@@ -276,10 +285,10 @@ def whole_run() -> list[ev.Event]:
             *trained(2, 0.90, best=True),
             estimated(),
             unfreezing(2),
-            ev.LayerFigures(step=51, figures=(ev.LayerFigure("fc", 1.5, 8.7e-4),)),
+            ev.LayerFigures(step=51, figures=(LayerFigure("fc", 1.5, 8.7e-4),)),
             ev.RunWarning(text="the clock went back"),
             ev.Output(text="hello from a user's module"),
-            ev.ImagesSkipped(skipped=(ev.SkippedFile("b/torn.jpg", "truncated"),), train=799, val=200),
+            ev.ImagesSkipped(skipped=(SkippedFile("b/torn.jpg", "truncated"),), train=799, val=200),
             *trained(3, 0.93, best=True),
             ev.Advice(text="more epochs", key="+"),
             ev.RunFinished(

@@ -11,7 +11,8 @@ import typer
 
 from fxtui.cli.options import DEFAULT_RUNS, Json, Overrides, Runs
 from fxtui.config import ConfigError
-from fxtui.protocol.events import LayerRow, Layers, Share
+from fxtui.protocol.events import Layers
+from fxtui.protocol.records import LayerRow, Share
 from fxtui.run.store import RunStore
 from fxtui.text import numbers as fmt
 

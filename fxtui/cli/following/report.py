@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fxtui.cli.options import DEFAULT_RUNS
 from fxtui.protocol import events as ev
+from fxtui.protocol.records import SkippedFile, WeightsReport
 from fxtui.run.state import RunState
 from fxtui.run.store import RunDirectory
 from fxtui.text import numbers as fmt
@@ -102,7 +103,7 @@ def trains(state: RunState) -> str:
     return f"{text}: {where}" if where else text
 
 
-def weights(report: ev.WeightsReport) -> str:
+def weights(report: WeightsReport) -> str:
     """What was loaded into a backbone."""
     if report.source == "none":
         return "random weights"
@@ -113,7 +114,7 @@ def weights(report: ev.WeightsReport) -> str:
     return text
 
 
-def names_of(skipped: Sequence[ev.SkippedFile], what: str) -> str:
+def names_of(skipped: Sequence[SkippedFile], what: str) -> str:
     """How many files were left out, with the names of the first few and their reasons."""
     shown = [f"{file.path} ({file.reason})" for file in skipped[:_NAMES_SHOWN]]
     return f"{fmt.plural(len(skipped), 'file')} {what}: {_few(shown, len(skipped))}"

@@ -9,7 +9,7 @@ from fxtui.engine.predicting.while_training import WhileTraining
 from fxtui.engine.training.parts import TrainingParts
 from fxtui.machine.cpu import cpu_count
 from fxtui.protocol.commands import FreezeCommand
-from fxtui.run.costs import cost_sentence
+from fxtui.run.cost_words import cost_sentence
 
 
 def estimate_change(change: FreezeCommand, parts: TrainingParts) -> str:

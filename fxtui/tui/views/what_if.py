@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fxtui.protocol.events import Cost, CostEstimated
-from fxtui.run.costs import held_bytes, pace
+from fxtui.run.cost_words import held_bytes, pace
 from fxtui.run.state import RunState
 from fxtui.text import numbers as formats
 from fxtui.text.lines import Line, fit, title

@@ -9,6 +9,7 @@ import pytest
 
 from fxtui.cli.following.report import EPOCH_HEADING, Report, ending, epoch_row, names_of, reference, trains, weights
 from fxtui.protocol import events as ev
+from fxtui.protocol.records import SkippedFile, WeightsReport
 from fxtui.run.state import RunState, fold
 from fxtui.run.store import RunDirectory
 from tests.run.samples import epoch, figures, layers, opening, stamped, whole_run
@@ -85,16 +86,16 @@ def test_headings_stand_over_the_ends_of_their_numbers() -> None:
 
 
 def test_random_weights_and_differences_are_said_in_words() -> None:
-    assert weights(ev.WeightsReport(source="none", loaded=0, total=122)) == "random weights"
+    assert weights(WeightsReport(source="none", loaded=0, total=122)) == "random weights"
     names = tuple(f"layer{n}" for n in range(5))
-    report = ev.WeightsReport(source="w.pt", loaded=117, total=122, missing=names, unexpected=("x",))
+    report = WeightsReport(source="w.pt", loaded=117, total=122, missing=names, unexpected=("x",))
     assert weights(report) == (
         "117 of 122 tensors from w.pt; missing: layer0, layer1, layer2 and 2 more; unexpected: x"
     )
 
 
 def test_many_skipped_files_are_counted_and_the_first_named() -> None:
-    skipped = [ev.SkippedFile(f"{n}.jpg", "truncated") for n in range(1234)]
+    skipped = [SkippedFile(f"{n}.jpg", "truncated") for n in range(1234)]
     assert names_of(skipped, "unreadable") == (
         "1,234 files unreadable: 0.jpg (truncated), 1.jpg (truncated), 2.jpg (truncated) and 1,231 more"
     )

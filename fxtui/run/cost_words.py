@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fxtui.protocol.events import Cost, CostEstimated
+from fxtui.protocol.events import CostEstimated
+from fxtui.protocol.records import Cost
 from fxtui.text import numbers as fmt
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from fxtui.protocol.events import Cost
-from fxtui.run.costs import cost_sentence, pace
+from fxtui.protocol.records import Cost
+from fxtui.run.cost_words import cost_sentence, pace
 from tests.run.samples import estimated
 
 

@@ -1,4 +1,4 @@
-"""What a user may wish of the dashboard's look, on the command line."""
+"""The command line's options for how the dashboard is drawn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fxtui.tui.terminal.profile import TerminalProfile, profile_for
 
 @dataclass(frozen=True)
 class DisplayOptions:
-    """What the user said about the dashboard's look; ``theme`` None: by the terminal."""
+    """How the dashboard is to be drawn; ``theme`` None: by the terminal."""
 
     ascii_only: bool = False
     low_bandwidth: bool = False
@@ -19,7 +19,7 @@ class DisplayOptions:
     theme: str | None = None
 
     def profile(self) -> TerminalProfile:
-        """As wished, and as the terminal needs it."""
+        """What is drawn with these options on this terminal."""
         return profile_for(
             os.environ,
             sys.stdout.encoding or "",
@@ -30,7 +30,7 @@ class DisplayOptions:
 
 
 def theme_of(display: DisplayOptions) -> str | None:
-    """The full name of the theme that was wished for.
+    """The full name of the theme that was asked for.
 
     Raises:
         ConfigError: there is no such theme.

@@ -28,7 +28,7 @@ class WeightsReport(Struct, frozen=True, kw_only=True):
 
 
 class LayerRow(Struct, frozen=True, kw_only=True):
-    """The truth about one module with parameters, its descendants included.
+    """One module with parameters, its descendants included, as it is in training.
 
     ``trainable`` reads requires_grad, ``in_optimizer`` the parameter groups; ``lr`` is None where none trains or the
     rates differ; ``bn`` is None without BatchNorm inside; ``grad_norm`` and ``update_ratio`` are None until measured.

@@ -1,4 +1,4 @@
-"""What a session is to those who look at a run and steer it, and to the engine that does the work."""
+"""What a session is to a view, which shows a run and sends commands, and to the engine, which does the work."""
 
 from __future__ import annotations
 

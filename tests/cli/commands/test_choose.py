@@ -10,7 +10,7 @@ import pytest
 
 from fxtui.cli.main import main
 
-_LAUNCH = """
+_SHOW_LAUNCHER = """
 import asyncio, sys
 from pathlib import Path
 import fxtui.cli.main
@@ -42,7 +42,7 @@ def test_choosing_needs_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_launcher_loads_no_torch(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _LAUNCH], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", _SHOW_LAUNCHER], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"

@@ -84,8 +84,8 @@ def devices() -> Iterator[Finding]:
 def weights() -> Iterator[Finding]:
     """The weights that come with fxtui, which need no network."""
     found = importlib.util.find_spec(_WEIGHTS_PACKAGE)
-    places = list(found.submodule_search_locations or ()) if found else []
-    files = [path for place in places for path in sorted(Path(place).rglob("*.pth"))]
+    folders = list(found.submodule_search_locations or ()) if found else []
+    files = [path for folder in folders for path in sorted(Path(folder).rglob("*.pth"))]
     if files:
         size = files[0].stat().st_size / 2**20
         yield Finding("weights", "ok", f"EfficientNet-Lite0, {files[0].name}, {size:.1f} MiB, needs no network")

@@ -15,7 +15,7 @@ import pytest
 
 from tests.engine.data.sources.messy import messy_folder, photo
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def fxtui(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:

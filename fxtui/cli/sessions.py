@@ -50,7 +50,7 @@ def resumed_session(reference: str, overrides: list[str], runs: Path) -> LocalSe
     wanted = load_config(run.config, overrides).train
     state = run.load_state()
     done = len(state.epochs)
-    if not any((run.checkpoints / name).is_dir() for name in ("last", ".last.old")):
+    if not run.has_checkpoint:
         raise ConfigError(f"RUN {run.name}: has no checkpoint yet; start it anew with fxtui train {run.config}")
     if state.finished and state.finished.status == "finished" and wanted.epochs <= done:
         raise ConfigError(

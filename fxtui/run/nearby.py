@@ -94,7 +94,6 @@ def past_run(run: RunDirectory) -> PastRun:
         written = run.config.stat().st_mtime
     except (ConfigError, OSError) as error:
         fault = str(error)
-    saved = any((run.checkpoints / name).is_dir() for name in ("last", ".last.old"))
     done = summary.status == "finished" and config is not None and summary.epochs_done >= config.train.epochs
     return PastRun(
         summary=summary,
@@ -102,7 +101,7 @@ def past_run(run: RunDirectory) -> PastRun:
         epochs=summary.epochs_done if summary.status in ENDED else None,
         started=summary.started or written,
         # Also where it has ended: one that goes on holds its lock for a while before it says so.
-        resumable=config is not None and saved and not done and not run.is_locked(),
+        resumable=config is not None and run.has_checkpoint and not done and not run.is_locked(),
         fault=fault,
     )
 

@@ -48,6 +48,11 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a checkpoint to go on from, be it the one that is just being replaced."""
+        return any((self.checkpoints / name).is_dir() for name in ("last", ".last.old"))
+
+    @property
     def summary(self) -> Path:
         """The summary, there once the run has ended."""
         return self.path / "summary.json"

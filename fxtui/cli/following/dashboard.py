@@ -18,11 +18,10 @@ from fxtui.run.session.local import LocalSession
 _POLL_SECONDS = 0.2
 
 
-def follow_in_dashboard(session: LocalSession, display: DisplayOptions | None = None) -> int:
+def follow_in_dashboard(session: LocalSession, display: DisplayOptions) -> int:
     """Open the dashboard on a session that is not started, and return the exit status when both have ended."""
     from fxtui.tui.dashboard.app import DashboardApp
 
-    display = display or DisplayOptions()
     # Before the output is captured: afterwards it has the encoding of a file.
     profile, theme = display.profile(), theme_of(display)
 

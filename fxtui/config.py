@@ -6,7 +6,6 @@ that names the key, the value and what would be right.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import tomllib
@@ -17,7 +16,8 @@ import msgspec
 import tomli_w
 from msgspec import Struct
 
-from fxtui.protocol.schedule import ENTRY_KEYS, MOST_EPOCHS, ScheduleEntry, ScheduleError, check_entry, schedule_toml
+from fxtui.config_errors import explain, keys_of, suggest, type_of
+from fxtui.protocol.schedule import MOST_EPOCHS, ScheduleEntry, ScheduleError, check_entry, schedule_toml
 
 Augment = Literal["none", "light", "strong"]
 BatchNormMode = Literal["follow", "frozen", "live"]
@@ -106,15 +106,8 @@ class RunConfig(_Section, frozen=True, kw_only=True):
     schedule: tuple[ScheduleEntry, ...] = ()
 
 
-_AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
-_UNKNOWN = re.compile(r"contains unknown field `(?P<name>[^`]*)`")
-_MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
 _DEVICE = re.compile(r"^(auto|cpu|mps|cuda(:\d+)?)$")
-_TYPE_WORDS = {"int": "a whole number", "float": "a number", "str": "text in quotes", "bool": "true or false"}
 _LARGEST_SEED = 2**63 - 1
-_ENTRY = re.compile(r"schedule\[\d+\]")
-_ENTRY_HINTS = {"at": ', e.g. at = "epoch 4"', "command": ', e.g. command = "unfreeze_next"'}
-_SCHEDULE_HINT = '[[schedule]] tables, each with at and command, e.g. at = "epoch 4" and command = "unfreeze_next"'
 
 
 def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
@@ -157,7 +150,7 @@ def parse_config(tree: dict[str, Any], overrides: list[str], where: str = "confi
     try:
         config = msgspec.convert(tree, RunConfig)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {_explain(str(error), tree)}") from None
+        raise ConfigError(f"{where}: {explain(str(error), tree, RunConfig)}") from None
     _check(config, where)
     return config
 
@@ -182,15 +175,9 @@ def to_short_toml(config: RunConfig) -> str:
     return "\n".join(filter(None, (tomli_w.dumps(tree), schedule_toml(config.schedule))))
 
 
-def known_keys(struct: type[Struct] = RunConfig, prefix: str = "") -> list[str]:
+def known_keys() -> list[str]:
     """Every dotted key a configuration may hold, e.g. ``train.lr``."""
-    keys: list[str] = []
-    for field in msgspec.structs.fields(struct):
-        if isinstance(field.type, type) and issubclass(field.type, Struct):
-            keys += known_keys(field.type, f"{prefix}{field.encode_name}.")
-        else:
-            keys.append(prefix + field.encode_name)
-    return keys
+    return keys_of(RunConfig)
 
 
 def bundled_config(name: str) -> Path:
@@ -220,7 +207,7 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {key}: [[schedule]] is written in the file only; the rate's is train.schedule")
     settable = [known for known in known_keys() if known != "schedule"]
     if key not in settable:
-        raise ConfigError(f"--set {key}: unknown key{_suggest(key, settable)}")
+        raise ConfigError(f"--set {key}: unknown key{suggest(key, settable)}")
     *sections, leaf = key.split(".")
     node = tree
     for section in sections:
@@ -228,17 +215,7 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         if not isinstance(child, dict):
             raise ConfigError(f"--set {key}: {section} is not a section in this configuration")
         node = child
-    node[leaf] = _parse_value(text.strip(), leaf_type(key))
-
-
-def leaf_type(key: str) -> Any:
-    """The declared type of a dotted key: one of :func:`known_keys`, or inside a list, e.g. ``schedule[0].when``."""
-    kind: Any = RunConfig
-    for part in key.split("."):
-        name, index, _ = part.partition("[")
-        kind = next(f.type for f in msgspec.structs.fields(kind) if f.encode_name == name)
-        kind = get_args(kind)[0] if index else kind
-    return kind
+    node[leaf] = _parse_value(text.strip(), type_of(RunConfig, key))
 
 
 def _parse_value(text: str, kind: Any) -> Any:
@@ -251,75 +228,6 @@ def _parse_value(text: str, kind: Any) -> Any:
     if isinstance(value, str) and get_args(kind)[-1:] == (...,):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
-
-
-def _explain(message: str, tree: dict[str, Any]) -> str:
-    """One line for the user out of msgspec's message."""
-    found = _AT.search(message)
-    path = found["path"] if found else ""
-    core = _AT.sub("", message)
-    dotted = f"{path}." if path else ""
-    if unknown := _UNKNOWN.search(core):
-        key = dotted + unknown["name"]
-        return f"{key}: unknown key{_suggest(key, known_keys())}"
-    if missing := _MISSING.search(core):
-        key = dotted + missing["name"]
-        hint = ', e.g. data.source = "digits"' if key.startswith("data") else ""
-        hint = _ENTRY_HINTS.get(missing["name"], "") if _ENTRY.fullmatch(path) else hint
-        return f"{'data.source' if key == 'data' else key}: missing{hint}"
-    value = _value_at(tree, path)
-    expected = re.sub(r"^Expected `([^`]*)`.*$", lambda m: _words_for(m[1]), core)
-    if path == "schedule" or _ENTRY.fullmatch(path):
-        expected = _SCHEDULE_HINT + ("; did you mean train.schedule?" if isinstance(value, str) else "")
-    if core.startswith("Invalid enum value"):
-        choices = _choices(leaf_type(path))
-        expected = "one of " + ", ".join(choices)
-        close = difflib.get_close_matches(str(value), choices, n=1)
-        expected += f" (did you mean {close[0]}?)" if close else ""
-    return f"{path} = {value!r}: expected {expected}"
-
-
-def _choices(kind: Any) -> list[str]:
-    """The values of a literal type, which may be optional."""
-    inner = get_args(kind)
-    return [text for part in inner for text in ([part] if isinstance(part, str) else _choices(part))]
-
-
-def _words_for(kind: str) -> str:
-    kind = kind.removesuffix(" | null")
-    return _TYPE_WORDS.get(
-        kind, {"array": 'a list, e.g. ["layer4"]', "object": "a section such as [data]"}.get(kind, kind)
-    )
-
-
-def _value_at(tree: Any, path: str) -> Any:
-    node = tree
-    for part in filter(None, re.split(r"[.\[\]]", path)):
-        if isinstance(node, dict) and part in node:
-            node = node[part]
-        elif isinstance(node, list) and part.isdigit() and int(part) < len(node):
-            node = node[int(part)]
-        else:
-            break
-    return node
-
-
-def _suggest(key: str, keys: list[str]) -> str:
-    if entry := _ENTRY.match(key):
-        close = difflib.get_close_matches(key.rpartition(".")[2], ENTRY_KEYS, n=1)
-        return f"; did you mean {entry[0]}.{close[0]}?" if close else f"; known here: {', '.join(ENTRY_KEYS)}"
-    leaves: dict[str, list[str]] = {}
-    for known in keys:
-        leaves.setdefault(known.rpartition(".")[2], []).append(known)
-    close = difflib.get_close_matches(key, keys, n=1, cutoff=0.75)
-    if not close:
-        leaf = difflib.get_close_matches(key.rpartition(".")[2], leaves, n=1, cutoff=0.75)
-        close = leaves[leaf[0]][:1] if leaf else []
-    if close:
-        return f"; did you mean {close[0]}?"
-    section = key.rpartition(".")[0]
-    here = [known for known in keys if known.rpartition(".")[0] == section] or keys
-    return "; known here: " + ", ".join(known.rpartition(".")[2] for known in here)
 
 
 def _check(config: RunConfig, where: str) -> None:

@@ -5,38 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
+
+from fxtui.machine.samples import MachineSample
 
 _PERIOD = 2.0
 # Nobody has asked for so long: nothing shows the figures any more.
 _INTEREST_SECONDS = 6.0
 KEPT = 120
-
-
-@dataclass(frozen=True, slots=True)
-class GpuSample:
-    """One graphics processor: use as a fraction, memory in bytes, temperature in degrees Celsius; None: not told."""
-
-    name: str
-    use: float | None
-    memory_used: int | None
-    memory_total: int | None
-    temperature: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class MachineSample:
-    """A moment of the machine: shares as fractions, sizes in bytes. ``process_cpu`` counts cores and may exceed 1."""
-
-    cpu: float
-    cores: tuple[float, ...]
-    ram_used: int
-    ram_total: int
-    process_memory: int
-    process_cpu: float
-    gpus: tuple[GpuSample, ...]
-    disk_free: int | None
 
 
 class Meters:

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pynvml
 
-from fxtui.machine.meters import GpuSample, MachineSample
+from fxtui.machine.samples import GpuSample, MachineSample
 
 
 class Probe:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fxtui.machine.meters import MachineSample
+from fxtui.machine.samples import MachineSample
 from fxtui.protocol.events import StageName
 from fxtui.run.state import RunState
 from fxtui.run.store import plain_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fxtui.machine.meters import GpuSample, MachineSample
+from fxtui.machine.samples import GpuSample, MachineSample
 from fxtui.text import numbers as formats
 from fxtui.text.lines import Line, Piece, bar, fit, spark, spread, title
 

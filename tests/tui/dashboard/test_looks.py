@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from fxtui.machine.meters import GpuSample, MachineSample
+from fxtui.machine.samples import GpuSample, MachineSample
 from fxtui.tui.dashboard.actions import SCREENS
 from fxtui.tui.dashboard.app import DashboardApp
 from fxtui.tui.terminal.profile import TerminalProfile

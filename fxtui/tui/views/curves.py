@@ -14,8 +14,8 @@ from fxtui.protocol.events import EpochEnd
 from fxtui.run.state import Mark as RunMark
 from fxtui.run.state import RunState
 from fxtui.text import numbers as formats
-from fxtui.tui.plotting import Curve, Mark, Overlay, PlotSpec, XAxis
 from fxtui.tui.plotting.scale import nice_step
+from fxtui.tui.plotting.spec import Curve, Mark, Overlay, PlotSpec, XAxis
 
 By = Literal["batch", "epoch"]
 What = Literal["loss", "accuracy"]

@@ -13,7 +13,9 @@ from textual.message import Message
 
 from fxtui.run.state import RunState
 from fxtui.text.lines import Line
-from fxtui.tui.plotting import GUTTER, Limits, column_of, draw_plot, x_of
+from fxtui.tui.plotting.figure import draw_plot
+from fxtui.tui.plotting.scale import GUTTER, column_of, x_of
+from fxtui.tui.plotting.spec import Limits
 from fxtui.tui.views.curves import CurveSource, OverlayRun, PlotSettings, Reading, What, on_axis, x_end
 from fxtui.tui.views.plots import accuracy_title, loss_title, reading_title
 from fxtui.tui.widgets.panels import Panel

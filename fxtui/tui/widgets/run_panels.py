@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from fxtui.run.catalogue import RunEntry
 from fxtui.run.state import RunState
 from fxtui.text.lines import title
-from fxtui.tui.plotting import Curve, Overlay, PlotSpec, draw_plot
+from fxtui.tui.plotting.figure import draw_plot
+from fxtui.tui.plotting.spec import Curve, Overlay, PlotSpec
 from fxtui.tui.views.runs import difference_lines, history_lines, run_lines
 from fxtui.tui.widgets.cursor_list import CursorList
 from fxtui.tui.widgets.panels import Panel

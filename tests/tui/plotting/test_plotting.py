@@ -11,20 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fxtui.text.lines import Line, fit, width_of
-from fxtui.tui.plotting import (
-    GUTTER,
-    Curve,
-    Mark,
-    Overlay,
-    PlotSpec,
-    column_of,
-    draw_plot,
-    plot_lines,
-    reduce_points,
-    x_of,
-)
 from fxtui.tui.plotting.axes import x_label
-from fxtui.tui.plotting.scale import nice_limits
+from fxtui.tui.plotting.figure import draw_plot, plot_lines
+from fxtui.tui.plotting.reduction import reduce_points
+from fxtui.tui.plotting.scale import GUTTER, column_of, nice_limits, x_of
+from fxtui.tui.plotting.spec import Curve, Mark, Overlay, PlotSpec
 
 FLOATS = st.floats(-1e3, 1e3) | st.just(math.nan)
 ANY = st.floats(allow_nan=True, allow_infinity=True)

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 
 from fxtui.run.state import RunState
 from fxtui.tui.dashboard.screens.plot_keys import PlotKeys
-from fxtui.tui.plotting import GUTTER
+from fxtui.tui.plotting.scale import GUTTER
 from fxtui.tui.terminal.theme import DARK
 from fxtui.tui.views.curves import OverlayRun
 from fxtui.tui.widgets.line_screen import LineScreen

@@ -62,6 +62,16 @@ def title(name: str, legend: Line, right: Line, width: int, focused: bool = Fals
     return spread(left, tail, width, "─", "rule")
 
 
+def wrap(text: str, width: int, role: str) -> list[Line]:
+    """A sentence on as many lines as it takes."""
+    lines: list[str] = [""]
+    for word in text.split():
+        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(word) > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".lstrip()
+    return [((line, role),) for line in lines]
+
+
 def spark(fractions: Iterable[float]) -> str:
     """One cell a value, 0 to 1, the higher the fuller."""
     return "".join(_SPARKS[min(7, int(max(0.0, value) * 7.999))] for value in fractions)

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from textual.binding import Binding
 
 from fxtui.advice.rules import next_stage
 from fxtui.run.state import RunState
+from fxtui.tui.views.footer import KeyHint
+from fxtui.tui.views.header import ScreenTab
 
 Refusal = Callable[[RunState], str]
 
 # The screens in the order of their keys.
-SCREENS: dict[str, str] = {
-    "main": "Main",
-    "layers": "Layers",
-    "predict": "Predict",
-    "confusion": "Confusion",
-    "runs": "Runs",
-    "log": "Log",
-    "system": "System",
-}
+TABS: tuple[ScreenTab, ...] = (
+    ScreenTab("main", "Main"),
+    ScreenTab("layers", "Layers"),
+    ScreenTab("predict", "Predict"),
+    ScreenTab("confusion", "Confusion", "Confus"),
+    ScreenTab("runs", "Runs"),
+    ScreenTab("log", "Log"),
+    ScreenTab("system", "System", "Sys"),
+)
+SCREENS: dict[str, str] = {tab.name: tab.label for tab in TABS}
 
 
 def _never(_state: RunState) -> str:
@@ -122,13 +125,26 @@ ACTIONS: tuple[Action, ...] = (
     Action("quit_or_ask", "q", "q", "quit", "quit; asks while training"),
 )  # fmt: skip
 
-# At the right end of the key line.
-LAST = ("help", "palette", "quit_or_ask")
+# At the right end of the key line, with the palette between them.
+_LAST = ("help", "quit_or_ask")
+_PALETTE = KeyHint("^p", "palette", optional=True)
 
 
 def actions_on(screen: str) -> tuple[Action, ...]:
     """What works on a screen."""
     return tuple(action for action in ACTIONS if not action.screens or screen in action.screens)
+
+
+def key_hints(screen: str, state: RunState, others: Sequence[KeyHint]) -> tuple[list[KeyHint], list[KeyHint]]:
+    """The key line of a screen: its actions and the ``others``, which are none, and what stands at its right end."""
+
+    def hint(action: Action) -> KeyHint:
+        short = "go on" if action.id == "pause" and state.phase == "paused" else action.short
+        return KeyHint(action.shown, short, able=not action.refuse(state))
+
+    first = [hint(action) for action in actions_on(screen) if action.in_line and action.id not in _LAST]
+    help, leave = (hint(find_action(name)) for name in _LAST)
+    return [*first, *others], [help, _PALETTE, leave]
 
 
 def find_action(name: str) -> Action:

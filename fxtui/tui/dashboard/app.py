@@ -25,6 +25,7 @@ from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.dashboard.screens.dialogs import Answer, HelpDialog, LearningRateDialog, QuitDialog
 from fxtui.tui.dashboard.screens.opening import open_screen
 from fxtui.tui.dashboard.screens.palette import Palette
+from fxtui.tui.dashboard.surroundings import Surroundings
 from fxtui.tui.terminal.base_app import TerminalApp
 from fxtui.tui.terminal.frame_pacing import EVERY_CORE_BUSY, NOTHING_TRAINS, ONLY_HEAD_TRAINS
 from fxtui.tui.terminal.profile import TerminalProfile
@@ -131,7 +132,10 @@ class DashboardApp(TerminalApp[int]):
             self.set_timer(_LISTENING_SECONDS, self._listen)
 
     def _opened(self, name: str) -> RunScreen:
-        screen = open_screen(name, self.state, self.profile, self._session.run)
+        surroundings = Surroundings(
+            self.profile, self._session.run, self.machine, self.traffic, self.terminal_use, self.colors_told
+        )
+        screen = open_screen(name, self.state, surroundings)
         # Its widgets are styled as they are mounted; without this Textual would read all style sheets once more first.
         screen._css_update_count = self._css_update_count
         return screen

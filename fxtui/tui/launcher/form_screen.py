@@ -22,7 +22,7 @@ from fxtui.run.preview import Preview, PreviewFailedError, figures_of
 from fxtui.text.lines import fit, title
 from fxtui.tui.launcher import form_view as view
 from fxtui.tui.launcher.form_fields import BY_KEY, FIELDS, key_named, read_fields, text_of
-from fxtui.tui.launcher.home_view import key_at
+from fxtui.tui.views.footer import key_at
 from fxtui.tui.widgets.field import TextField
 from fxtui.tui.widgets.line_screen import LineScreen
 from fxtui.tui.widgets.line_view import LineView

@@ -9,9 +9,8 @@ from fxtui.config import RunConfig, to_short_toml
 from fxtui.run.config_files import free_path
 from fxtui.run.preview import Preview
 from fxtui.text import numbers as fmt
-from fxtui.text.lines import Line, Piece, fit, spread, title
+from fxtui.text.lines import Line, Piece, fit, spread, title, wrap
 from fxtui.tui.launcher.form_fields import BY_KEY, HEAD_ONLY
-from fxtui.tui.launcher.home_view import wrap
 
 _STAGES = ("Raw Image Input", "Preprocessing", "Feature Extraction", "Classifier Training", "Validation")
 

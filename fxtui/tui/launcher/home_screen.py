@@ -17,7 +17,7 @@ from fxtui import __version__
 from fxtui.run.nearby import ImageFolder, Nearby
 from fxtui.text.lines import fit
 from fxtui.tui.launcher import home_view as view
-from fxtui.tui.launcher.home_view import key_at
+from fxtui.tui.views.footer import key_at
 from fxtui.tui.widgets.choice_list import ChoiceList
 from fxtui.tui.widgets.line_screen import LineScreen
 from fxtui.tui.widgets.line_view import LineView

@@ -10,7 +10,7 @@ from pathlib import Path
 from fxtui.config import RunConfig
 from fxtui.run.nearby import FoundConfig, ImageFolder, Nearby, PastRun
 from fxtui.text import numbers as fmt
-from fxtui.text.lines import Line, Piece, fit, spread, title
+from fxtui.text.lines import Line, Piece, fit, spread, title, wrap
 from fxtui.tui.views.runs import RUN_MARKS
 
 _NAME, _STATE = 34, 15
@@ -106,16 +106,6 @@ def details(entry: Entry | None, width: int, now: float) -> list[Line]:
             return []
 
 
-def wrap(text: str, width: int, role: str) -> list[Line]:
-    """A sentence on as many lines as it takes."""
-    lines: list[str] = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".lstrip()
-    return [((line, role),) for line in lines]
-
-
 def ago(then: float, now: float) -> str:
     """When something was: `5m ago`, `3h ago`, a date from the second day on."""
     seconds = max(0.0, now - then)
@@ -144,17 +134,6 @@ def key_line(entry: Entry | None, width: int) -> Line:
         able = bool(what) and not (key == "e" and not editable(entry))
         pieces += [(f" {key}", "key" if able else "muted"), (f" {what or 'start'} ", "" if able else "muted")]
     return fit(tuple(pieces), width)
-
-
-def key_at(line: Line, x: int) -> str:
-    """The key that stands in a key line at a column, or whose word does; empty where none that can act does."""
-    at, key = 0, ""
-    for text, role in line:
-        if at > x:
-            break
-        key = text.strip() if role == "key" else "" if role == "muted" else key
-        at += len(text)
-    return key if x < at else ""
 
 
 def editable(entry: Entry | None) -> bool:

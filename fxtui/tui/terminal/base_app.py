@@ -22,11 +22,11 @@ from textual.widgets import Input
 
 from fxtui.machine.meters import Meters
 from fxtui.tui.terminal.diff_renderer import DiffRenderer, RenderedDiff
-from fxtui.tui.terminal.driver import Traffic, counting_driver
+from fxtui.tui.terminal.driver import counting_driver
 from fxtui.tui.terminal.frame_pacing import NOTHING_TRAINS, Frame, FramePacing
 from fxtui.tui.terminal.profile import TerminalProfile
 from fxtui.tui.terminal.theme import DARK, LIGHT, SIXTEEN, role_variables
-from fxtui.tui.views.system import TerminalUse
+from fxtui.tui.terminal.traffic import TerminalUse, Traffic
 
 _SYSTEMS = {"standard": ColorSystem.STANDARD, "256": ColorSystem.EIGHT_BIT, "truecolor": ColorSystem.TRUECOLOR}
 
@@ -90,7 +90,7 @@ class TerminalApp(App[ReturnType]):
         return TerminalUse(traffic.per_second, traffic.total, traffic.latency, self.frame_wait, self.last_frame.cost)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Without those that make grey of colours: where no colour is wanted, the painter sends none."""
+        """Without those that make grey of colours: where no colour is wanted, the renderer sends none."""
         if self.profile.no_color:
             return ()
         return [it for it in super().get_line_filters() if not isinstance(it, Monochrome | NoColor)]

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from fxtui.run.state import RunState
-from fxtui.text.lines import Line, Piece, fit, spread, width_of
-from fxtui.tui.dashboard.actions import LAST, Action, actions_on
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-_PALETTE = Action("palette", "ctrl+p", "^p", "palette", "command palette")
+from rich.cells import cell_len
+
+from fxtui.text.lines import Line, Piece, fit, spread, width_of
+
 _GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHint:
+    """A key and what it does in a word or two. ``able``: it can act now; ``optional``: it is the first to go."""
+
+    key: str
+    text: str
+    able: bool = True
+    optional: bool = False
 
 
 def advice_line(text: str, key: str, width: int) -> Line:
@@ -20,25 +32,19 @@ def advice_line(text: str, key: str, width: int) -> Line:
     return fit(((" ▸ ", "warn"), (shown, ""), *suffix), width)
 
 
-def key_line(state: RunState, screen: str, hints: tuple[tuple[str, str], ...], width: int) -> Line:
-    """The keys of a screen, as many as there is room for; help and quit stay. What cannot act now is dimmed.
+def key_line(first: Sequence[KeyHint], last: Sequence[KeyHint], width: int) -> Line:
+    """Keys, as many as there is room for; the ``last`` stay, at the right. What cannot act now is dimmed."""
+    start, end = list(first), list(last)
 
-    ``hints`` are keys that are no actions, e.g. arrows, with what they do.
-    """
-    known = [action for action in actions_on(screen) if action.in_line]
-    start = [_pieces(action, state) for action in known if action.id not in LAST]
-    start += [((key, "key"), (f" {text}{_GAP}", "")) for key, text in hints]
-    end = [_pieces(action, state) for action in (*known, _PALETTE) if action.id in LAST]
-    end.sort(key=lambda pieces: ("?", "^p", "q").index(pieces[0][0]))
+    def size() -> int:
+        return sum(width_of(_pieces(hint)) for hint in (*start, *end))
 
-    def size(entries: list[tuple[Piece, ...]]) -> int:
-        return sum(width_of(entry) for entry in entries)
-
-    if size(start) + size(end) > width - 1:
-        end = [entry for entry in end if entry[0][0] != "^p"]
-    while start and size(start) + size(end) > width - 1:
+    if size() > width - 1:
+        end = [hint for hint in end if not hint.optional]
+    while start and size() > width - 1:
         start.pop()
-    return spread(((" ", ""), *(p for entry in start for p in entry)), tuple(p for entry in end for p in entry), width)
+    left, right = (tuple(piece for hint in hints for piece in _pieces(hint)) for hints in (start, end))
+    return spread(((" ", ""), *left), right, width)
 
 
 def key_at(line: Line, x: int) -> str:
@@ -47,13 +53,11 @@ def key_at(line: Line, x: int) -> str:
     for text, role in line:
         if role in ("key", "muted") and text.strip():
             found = text.strip()
-        at += len(text)
+        at += cell_len(text)
         if x < at:
             return found if text.strip() else ""
     return ""
 
 
-def _pieces(action: Action, state: RunState) -> tuple[Piece, ...]:
-    able = not action.refuse(state)
-    short = "go on" if action.id == "pause" and state.phase == "paused" else action.short
-    return (action.shown, "key" if able else "muted"), (f" {short}{_GAP}", "" if able else "dim")
+def _pieces(hint: KeyHint) -> tuple[Piece, Piece]:
+    return (hint.key, "key" if hint.able else "muted"), (f" {hint.text}{_GAP}", "" if hint.able else "dim")

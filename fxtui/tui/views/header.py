@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fxtui.machine.samples import MachineSample
@@ -11,9 +12,9 @@ from fxtui.run.store import plain_name
 from fxtui.text import numbers as formats
 from fxtui.text.columns import cut
 from fxtui.text.lines import Line, Piece, bar, fit, spread, width_of
-from fxtui.tui.dashboard.actions import SCREENS
 
 _WIDE = 100
+_PROGRAM = " fxtui  "
 _STAGE_NAMES: dict[StageName, str] = {
     "images": "Raw Image Input",
     "preprocess": "Preprocessing",
@@ -36,6 +37,23 @@ _PHASES: dict[str, Piece] = {
 
 
 @dataclass(frozen=True, slots=True)
+class ScreenTab:
+    """A screen in the top line, by its key's number; ``short``: its name where there is less room."""
+
+    name: str
+    label: str
+    short: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tabs:
+    """The screens in their order, and the name of the open one."""
+
+    screens: Sequence[ScreenTab]
+    open: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Load:
     """How busy a device is, such as ``  38%``, and how full, such as ``ram  19%``; empty: not known."""
 
@@ -44,11 +62,11 @@ class _Load:
 
 
 def header_lines(
-    state: RunState, screen: str, machine: MachineSample | None, now: float, width: int, height: int
+    state: RunState, tabs: Tabs, machine: MachineSample | None, now: float, width: int, height: int
 ) -> list[Line]:
     """All of the header that there is room for; the pipeline goes first. ``now`` in seconds since the epoch."""
     load = _load(state.model.device if state.model else "", machine)
-    lines = [_top_line(state, screen, load, width), _status_line(state, width, now)]
+    lines = [_top_line(state, tabs, load, width), _status_line(state, width, now)]
     if height > len(lines):
         lines += _pipeline_lines(state, load, width)
     return lines[:height]
@@ -73,33 +91,33 @@ def _percent(share: float | None) -> str:
     return "" if share is None else f"{share:5.0%}"
 
 
-def _top_line(state: RunState, screen: str, load: _Load, width: int) -> Line:
+def _top_line(state: RunState, tabs: Tabs, load: _Load, width: int) -> Line:
     """The screens, the one that is open marked, and what runs where."""
-    tabs: list[Piece] = [(" fxtui  ", "strong")]
-    for name, text in _tabs(width):
+    names: list[Piece] = [(_PROGRAM, "strong")]
+    for name, text in _labels(tabs.screens, width):
         number, label = text.split(" ", 1)
-        if name == screen:
-            tabs.append((f" {number} {label} ", "tab"))
+        if name == tabs.open:
+            names.append((f" {number} {label} ", "tab"))
         else:
-            tabs += [(f" {number}", "key"), (f" {label} ", "")]
+            names += [(f" {number}", "key"), (f" {label} ", "")]
     model = state.model
     where: list[Line] = [((plain_name(state.name), "strong"),)]
     if model:
         where += [(("  " + model.backbone, "muted"),), (("  " + model.device, "muted"),)]
         where += [((load.use, ""),)] if load.use else []
         where += [(("  " + load.memory, "muted"),)] if load.memory else []
-    room = width - width_of(tuple(tabs)) - 1
+    room = width - width_of(tuple(names)) - 1
     while len(where) > 1 and sum(map(width_of, where)) > room:
         where.pop()
     if len(where) == 1:
         where = [((cut(where[0][0][0], max(0, room)), "strong"),)]
-    return spread(tuple(tabs), tuple(piece for part in where for piece in part), width)
+    return spread(tuple(names), tuple(piece for part in where for piece in part), width)
 
 
-def screen_at(width: int, x: int) -> str | None:
+def screen_at(screens: Sequence[ScreenTab], width: int, x: int) -> str | None:
     """The screen whose name stands at this cell of the top line."""
-    at = len(" fxtui  ")
-    for name, text in _tabs(width):
+    at = len(_PROGRAM)
+    for name, text in _labels(screens, width):
         size = len(text) + 2
         if at <= x < at + size:
             return name
@@ -107,14 +125,13 @@ def screen_at(width: int, x: int) -> str | None:
     return None
 
 
-def _tabs(width: int) -> list[tuple[str, str]]:
-    short = {"confusion": "Confus", "system": "Sys"}
-    every = enumerate(SCREENS.items(), 1)
+def _labels(screens: Sequence[ScreenTab], width: int) -> list[tuple[str, str]]:
+    every = enumerate(screens, 1)
     if width >= _WIDE:
-        return [(name, f"{number} {label}") for number, (name, label) in every]
+        return [(tab.name, f"{number} {tab.label}") for number, tab in every]
     if width >= 76:
-        return [(name, f"{number} {short.get(name, label)}") for number, (name, label) in every]
-    return [(name, f"{number} {label[:2]}") for number, (name, label) in every]
+        return [(tab.name, f"{number} {tab.short or tab.label}") for number, tab in every]
+    return [(tab.name, f"{number} {tab.label[:2]}") for number, tab in every]
 
 
 def _status_line(state: RunState, width: int, now: float) -> Line:

@@ -1,26 +1,15 @@
-"""What the machine, the terminal and the run's places look like, as pure functions to lines."""
+"""What is told of the machine, the terminal and the run's paths, as pure functions to lines."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from fxtui.machine.samples import GpuSample, MachineSample
 from fxtui.text import numbers as formats
 from fxtui.text.lines import Line, Piece, bar, fit, spark, spread, title
+from fxtui.tui.terminal.traffic import TerminalUse
 
 _GIB = 1024**3
-
-
-@dataclass(frozen=True, slots=True)
-class TerminalUse:
-    """What the dashboard costs: bytes a second and in all, seconds that a write takes, between frames and per frame."""
-
-    per_second: float
-    total: int
-    latency: float | None
-    wait: float
-    cost: float
 
 
 def system_panel_lines(

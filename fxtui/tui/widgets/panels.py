@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from fxtui.machine.meters import Meters
 from fxtui.run.state import RunState
-from fxtui.tui.terminal.base_app import TerminalApp
 from fxtui.tui.views.epochs import epoch_lines
-from fxtui.tui.views.header import header_lines
+from fxtui.tui.views.header import Tabs, header_lines
 from fxtui.tui.views.log import log_lines
 from fxtui.tui.widgets.line_view import LineView
 
@@ -63,13 +63,13 @@ class HeaderPanel(Panel):
 
     now: float = 0.0
 
-    def __init__(self, screen_name: str, *, id: str, ascii_only: bool) -> None:
+    def __init__(self, tabs: Tabs, machine: Meters, *, id: str, ascii_only: bool) -> None:
         super().__init__(id=id, ascii_only=ascii_only)
-        self._screen_name = screen_name
+        self._tabs = tabs
+        self._machine = machine
 
     def draw(self, state: RunState) -> None:
         """As many lines as there are; the pipeline goes first."""
         width, height = self.size
-        app = self.app
-        machine = app.machine.latest() if isinstance(app, TerminalApp) and not state.ended else None
-        self.show(header_lines(state, self._screen_name, machine, self.now, width, height))
+        machine = None if state.ended else self._machine.latest()
+        self.show(header_lines(state, self._tabs, machine, self.now, width, height))

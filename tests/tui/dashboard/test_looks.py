@@ -13,7 +13,7 @@ from fxtui.machine.samples import GpuSample, MachineSample
 from fxtui.tui.dashboard.actions import SCREENS
 from fxtui.tui.dashboard.app import DashboardApp
 from fxtui.tui.terminal.profile import TerminalProfile
-from fxtui.tui.views.system import TerminalUse
+from fxtui.tui.terminal.traffic import TerminalUse
 from fxtui.tui.widgets import system_panel
 from tests.tui.dashboard.test_dashboard import settle, text_of
 from tests.tui.fake import START, FakeSession, beginning, finished, looked_at

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fxtui.tui.terminal.driver import CountedFile, Traffic
+from fxtui.tui.terminal.traffic import CountedFile, Traffic
 
 
 def test_traffic_forgets_what_is_old_but_for_the_total(tmp_path: Path) -> None:

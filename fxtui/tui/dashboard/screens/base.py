@@ -13,11 +13,11 @@ from fxtui.advice.rules import advise
 from fxtui.run.catalogue import RunEntry
 from fxtui.run.state import RunState
 from fxtui.text.lines import Line, fit
-from fxtui.tui.dashboard.actions import actions_on
+from fxtui.tui.dashboard.actions import TABS, actions_on, key_hints
 from fxtui.tui.dashboard.layout import Layout, put
-from fxtui.tui.terminal.profile import TerminalProfile
-from fxtui.tui.views.footer import advice_line, key_at, key_line
-from fxtui.tui.views.header import screen_at
+from fxtui.tui.dashboard.surroundings import Surroundings
+from fxtui.tui.views.footer import KeyHint, advice_line, key_at, key_line
+from fxtui.tui.views.header import Tabs, screen_at
 from fxtui.tui.widgets.line_screen import LineScreen
 from fxtui.tui.widgets.line_view import LineView
 from fxtui.tui.widgets.panels import HeaderPanel, Panel
@@ -36,16 +36,19 @@ class RunScreen(LineScreen[None]):
 
     NAME: ClassVar[str]
     # Keys that are no actions, e.g. arrows, for the key line.
-    HINTS: ClassVar[tuple[tuple[str, str], ...]] = ()
+    HINTS: ClassVar[tuple[KeyHint, ...]] = ()
     # Whether it shows what changes without the run, so that it is drawn after the run's end, too.
     LIVE: ClassVar[bool] = False
 
-    def __init__(self, state: RunState, profile: TerminalProfile) -> None:
+    def __init__(self, state: RunState, surroundings: Surroundings) -> None:
         super().__init__()
         self.state = state
-        self.profile = profile
+        self.surroundings = surroundings
+        self.profile = profile = surroundings.profile
         self._now: float | None = None
-        self._header = HeaderPanel(self.NAME, id="header", ascii_only=profile.ascii_only)
+        self._header = HeaderPanel(
+            Tabs(TABS, self.NAME), surroundings.machine, id="header", ascii_only=profile.ascii_only
+        )
         self._advice = LineView(id="advice", ascii_only=profile.ascii_only)
         self._keys = LineView(id="keys", ascii_only=profile.ascii_only)
         self._too_small = LineView(id="too-small", ascii_only=profile.ascii_only)
@@ -112,7 +115,7 @@ class RunScreen(LineScreen[None]):
         advice = advise(state)
         text, key = self.advice(state) or ((advice.text, advice.key) if advice else ("", ""))
         self._advice.show([advice_line(text, key, width)])
-        self._key_line = key_line(state, self.NAME, self.HINTS, width)
+        self._key_line = key_line(*key_hints(self.NAME, state, self.HINTS), width)
         self._keys.show([self._key_line])
 
     def refresh_state(self) -> None:
@@ -140,7 +143,7 @@ class RunScreen(LineScreen[None]):
     async def on_click(self, event: events.Click) -> None:
         """A click on a screen's name opens it; one on the key line does what the key does."""
         if event.widget is self._header and event.y == 0:
-            if (name := screen_at(self.size.width, event.x)) is not None:
+            if (name := screen_at(TABS, self.size.width, event.x)) is not None:
                 await self.app.run_action(f"open('{name}')", default_namespace=self.app)
         elif event.widget is self._keys:
             key = key_at(self._key_line, event.x)

@@ -14,7 +14,8 @@ from fxtui.tui.dashboard.image_requests import ImageRequests
 from fxtui.tui.dashboard.layout import Layout, stack
 from fxtui.tui.dashboard.messages import CommandWanted, ImagesWanted
 from fxtui.tui.dashboard.screens.base import RunScreen
-from fxtui.tui.terminal.profile import TerminalProfile
+from fxtui.tui.dashboard.surroundings import Surroundings
+from fxtui.tui.views.footer import KeyHint
 from fxtui.tui.widgets.confusion_panels import ClassPanel, MatrixPanel, PairPanel
 from fxtui.tui.widgets.panels import Panel
 
@@ -26,11 +27,13 @@ class ConfusionScreen(RunScreen):
     """Shows the last evaluation, and asks for a newer one now and then while it is looked at."""
 
     NAME = "confusion"
-    HINTS = (("↑↓◂▸", "cell"),)
+    HINTS = (KeyHint("↑↓◂▸", "cell"),)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_on("confusion")]
 
-    def __init__(self, state: RunState, profile: TerminalProfile, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(state, profile)
+    def __init__(
+        self, state: RunState, surroundings: Surroundings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(state, surroundings)
         self._questions = ImageRequests(clock)
 
     def panels(self) -> tuple[Panel, ...]:

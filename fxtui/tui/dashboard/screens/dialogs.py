@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from rich.markup import escape
@@ -14,6 +15,7 @@ from textual.widgets import Input, Static
 
 from fxtui.text import numbers as formats
 from fxtui.tui.dashboard.actions import SCREENS, actions_on
+from fxtui.tui.views.footer import KeyHint
 
 Answer = Literal["stop", "detach", "stay"]
 
@@ -120,7 +122,7 @@ class HelpDialog(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "close", "close")]
 
-    def __init__(self, screen_name: str, hints: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, screen_name: str, hints: Sequence[KeyHint]) -> None:
         super().__init__()
         self._screen_name = screen_name
         self._hints = hints
@@ -128,7 +130,7 @@ class HelpDialog(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """A line for each key."""
         keys = [(action.shown, action.text) for action in actions_on(self._screen_name)]
-        keys += [*self._hints, ("1-7", "the screens"), ("^p", "command palette")]
+        keys += [*((hint.key, hint.text) for hint in self._hints), ("1-7", "the screens"), ("^p", "command palette")]
         with Vertical(classes="dialog wide"):
             yield Static(f"Keys on {SCREENS[self._screen_name]}", classes="heading")
             with VerticalScroll():

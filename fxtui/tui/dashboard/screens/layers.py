@@ -13,6 +13,7 @@ from fxtui.tui.dashboard.actions import bindings_on
 from fxtui.tui.dashboard.layout import Layout, stack
 from fxtui.tui.dashboard.messages import CommandWanted, Notice
 from fxtui.tui.dashboard.screens.tree_screen import TreeScreen
+from fxtui.tui.views.footer import KeyHint
 from fxtui.tui.widgets.find_field import FindField
 from fxtui.tui.widgets.layer_tree import LayerTree
 from fxtui.tui.widgets.panels import Panel
@@ -27,7 +28,7 @@ class LayersScreen(TreeScreen):
     """Every layer, and what one can do to it."""
 
     NAME = "layers"
-    HINTS = (("◂▸", "fold"),)
+    HINTS = (KeyHint("◂▸", "fold"),)
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_on("layers"),
         Binding("escape", "show_all", "show all layers", show=False),

@@ -12,6 +12,7 @@ from fxtui.run.state import RunState
 from fxtui.tui.dashboard.actions import bindings_on
 from fxtui.tui.dashboard.layout import Layout, stack
 from fxtui.tui.dashboard.screens.base import RunScreen
+from fxtui.tui.views.footer import KeyHint
 from fxtui.tui.views.log import found_lines, log_line, log_title
 from fxtui.tui.widgets.find_field import FindField
 from fxtui.tui.widgets.panels import Panel
@@ -71,7 +72,7 @@ class LogScreen(RunScreen):
     """The whole log."""
 
     NAME = "log"
-    HINTS = (("↑↓", "scroll"), ("end", "newest"))
+    HINTS = (KeyHint("↑↓", "scroll"), KeyHint("end", "newest"))
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_on("log"),
         Binding("escape", "show_all", "show all lines", show=False),

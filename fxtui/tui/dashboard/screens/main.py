@@ -16,8 +16,9 @@ from fxtui.tui.dashboard.layout import Layout, stack
 from fxtui.tui.dashboard.messages import CommandWanted
 from fxtui.tui.dashboard.screens.plot_keys import PlotKeys
 from fxtui.tui.dashboard.screens.tree_screen import TreeScreen
-from fxtui.tui.terminal.profile import TerminalProfile
+from fxtui.tui.dashboard.surroundings import Surroundings
 from fxtui.tui.views.curves import OverlayRun
+from fxtui.tui.views.footer import KeyHint
 from fxtui.tui.views.images import chosen_images
 from fxtui.tui.widgets.confusion_panels import SmallMatrix
 from fxtui.tui.widgets.image_panels import PredictionPanel
@@ -38,16 +39,19 @@ class MainScreen(TreeScreen, PlotKeys):
     """Everything at a glance."""
 
     NAME = "main"
-    HINTS = (("◂▸", "read"),)
+    HINTS = (KeyHint("◂▸", "read"),)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_on("main")]
 
-    def __init__(self, state: RunState, profile: TerminalProfile, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(state, profile)
+    def __init__(
+        self, state: RunState, surroundings: Surroundings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(state, surroundings)
         self._questions = ImageRequests(clock, between=_PREDICTION_SECONDS)
 
     def panels(self) -> tuple[Panel, ...]:
         """The layers come first, so that their keys work at once."""
         plain = self.profile.ascii_only
+        around = self.surroundings
         signs = plain or self.profile.no_color
         self._tree = LayerTree(id="layers", ascii_only=plain)
         return (
@@ -60,7 +64,7 @@ class MainScreen(TreeScreen, PlotKeys):
             PredictionPanel(id="prediction", ascii_only=plain, plain=signs),
             SmallMatrix(id="matrix", ascii_only=plain),
             LogPanel(id="log", ascii_only=plain),
-            SystemPanel(id="system", ascii_only=plain),
+            SystemPanel(around.machine, around.traffic, id="system", ascii_only=plain),
         )
 
     def places(self, width: int, height: int) -> Layout:

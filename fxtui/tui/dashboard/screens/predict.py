@@ -16,7 +16,8 @@ from fxtui.tui.dashboard.image_requests import ImageRequests
 from fxtui.tui.dashboard.layout import Layout, stack
 from fxtui.tui.dashboard.messages import CommandWanted
 from fxtui.tui.dashboard.screens.base import RunScreen
-from fxtui.tui.terminal.profile import TerminalProfile
+from fxtui.tui.dashboard.surroundings import Surroundings
+from fxtui.tui.views.footer import KeyHint
 from fxtui.tui.widgets.find_field import FindField
 from fxtui.tui.widgets.image_panels import ImageList, TracePanel
 from fxtui.tui.widgets.panels import Panel
@@ -28,11 +29,13 @@ class PredictScreen(RunScreen):
     """Asks the engine for what it shows, one question at a time."""
 
     NAME = "predict"
-    HINTS = (("↑↓", "image"),)
+    HINTS = (KeyHint("↑↓", "image"),)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_on("predict")]
 
-    def __init__(self, state: RunState, profile: TerminalProfile, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(state, profile)
+    def __init__(
+        self, state: RunState, surroundings: Surroundings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(state, surroundings)
         self._questions = ImageRequests(clock)
         self._file = ""
 

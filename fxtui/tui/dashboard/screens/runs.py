@@ -19,7 +19,8 @@ from fxtui.tui.dashboard.layout import Layout, stack
 from fxtui.tui.dashboard.messages import Notice, OverlayChosen
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.dashboard.screens.dialogs import ConfirmDialog
-from fxtui.tui.terminal.profile import TerminalProfile
+from fxtui.tui.dashboard.surroundings import Surroundings
+from fxtui.tui.views.footer import KeyHint
 from fxtui.tui.widgets.panels import Panel
 from fxtui.tui.widgets.run_panels import ComparePanel, HistoryPanel, OverlayPlot, RunTable
 
@@ -34,16 +35,16 @@ class RunsScreen(RunScreen):
     """Reads the other runs in a thread while it is shown; this one is taken from its state."""
 
     NAME = "runs"
-    HINTS = (("↑↓", "run"),)
+    HINTS = (KeyHint("↑↓", "run"),)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_on("runs")]
 
     def __init__(
-        self, state: RunState, profile: TerminalProfile, run: RunDirectory, clock: Callable[[], float] = time.monotonic
+        self, state: RunState, surroundings: Surroundings, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        super().__init__(state, profile)
-        self._run = run
+        super().__init__(state, surroundings)
+        self._run = surroundings.run
         self._clock = clock
-        self._catalogue = Catalogue(run.path.parent)
+        self._catalogue = Catalogue(self._run.path.parent)
         self._others: list[RunEntry] = []
         self._read_at = float("-inf")
         # The catalogue is not for two threads at once, and a thread cannot be cancelled.

@@ -22,14 +22,14 @@ class SystemScreen(RunScreen):
 
     def panels(self) -> tuple[Panel, ...]:
         """One below the other."""
-        plain = self.profile.ascii_only
+        plain, around = self.profile.ascii_only, self.surroundings
         return (
-            MachinePanel(id="machine", ascii_only=plain),
-            TerminalPanel(id="terminal", ascii_only=plain),
-            PathsPanel(id="places", ascii_only=plain),
+            MachinePanel(around.machine, id="machine", ascii_only=plain),
+            TerminalPanel(around.terminal, around.colors, id="terminal", ascii_only=plain),
+            PathsPanel(around.run, id="paths", ascii_only=plain),
             VersionsPanel(id="versions", ascii_only=plain),
         )
 
     def places(self, width: int, height: int) -> Layout:
         """The machine takes what the others leave."""
-        return stack(0, width, height, (("machine", 6, 1), ("terminal", 6, 0), ("places", 6, 0), ("versions", 7, 0)))
+        return stack(0, width, height, (("machine", 6, 1), ("terminal", 6, 0), ("paths", 6, 0), ("versions", 7, 0)))

@@ -10,21 +10,18 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from fxtui.text.lines import Line, fit
-from fxtui.tui.widgets.line_view import LineView
+from fxtui.tui.widgets.scrolling_list import ScrollingList
 
 
-class ChoiceList(LineView, can_focus=True):
+class ChoiceList(ScrollingList):
     """Shows lines, of which some can be chosen; posts where the cursor is, and what was chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("pageup", "move(-10)", show=False),
-        Binding("pagedown", "move(10)", show=False),
-        Binding("home", "move(-100000)", show=False),
-        Binding("end", "move(100000)", show=False),
-        Binding("enter", "choose", show=False),
+        Binding("k", "move(-1)", show=False, id="choices.up"),
+        Binding("j", "move(1)", show=False, id="choices.down"),
+        Binding("enter", "choose", show=False, id="choices.choose"),
     ]
+    HEAD = 0
 
     class Moved(Message):
         """The cursor is on another entry, or the entries are others."""
@@ -34,68 +31,64 @@ class ChoiceList(LineView, can_focus=True):
 
     def __init__(self, *, id: str, ascii_only: bool) -> None:
         super().__init__(id=id, ascii_only=ascii_only)
-        self._all: Sequence[Line] = ()
-        self._places: Sequence[int] = ()
-        self._top = 0
+        self._rows: Sequence[Line] = ()
+        self._choosable: Sequence[int] = ()
         self.cursor = 0
 
     def set_rows(self, lines: Sequence[Line], choosable: Sequence[int], cursor: int) -> None:
         """Show these lines; ``choosable`` are positions in them, ``cursor`` is a position in ``choosable``."""
-        self._all, self._places = lines, choosable
+        self._rows, self._choosable = lines, choosable
         self.cursor = max(0, min(cursor, len(choosable) - 1))
         self._draw()
 
-    def action_move(self, by: int) -> None:
-        """Move the cursor by so many entries, as far as there are any."""
-        self._go(self.cursor + by)
+    @property
+    def count(self) -> int:
+        """How many entries can be chosen."""
+        return len(self._choosable)
+
+    @property
+    def position(self) -> int:
+        """The number of the entry under the cursor."""
+        return self.cursor
+
+    def entry_at(self, row: int) -> int | None:
+        """The number of the entry in a row; None: a heading."""
+        return self._choosable.index(row) if row in self._choosable else None
+
+    def go(self, to: int) -> None:
+        """Put the cursor there."""
+        if to != self.cursor:
+            self.cursor = to
+            self._draw()
+            self.post_message(self.Moved())
+
+    def pick(self, entry: int, event: events.Click) -> None:
+        """A click moves the cursor; one on the entry that has it chooses."""
+        if entry == self.cursor:
+            self.action_choose()
+        else:
+            super().pick(entry, event)
 
     def action_choose(self) -> None:
         """What the enter key does."""
-        if self._places:
+        if self._choosable:
             self.post_message(self.Chosen())
-
-    def on_click(self, event: events.Click) -> None:
-        """A click moves the cursor; one on the entry that has it chooses."""
-        row = self._top + event.y
-        if row in self._places:
-            place = list(self._places).index(row)
-            if place == self.cursor:
-                self.action_choose()
-            else:
-                self._go(place)
-
-    def on_mouse_scroll_down(self, _event: events.MouseScrollDown) -> None:
-        """The wheel moves the cursor."""
-        self.action_move(1)
-
-    def on_mouse_scroll_up(self, _event: events.MouseScrollUp) -> None:
-        """The wheel moves the cursor."""
-        self.action_move(-1)
 
     def on_resize(self) -> None:
         """Keep the cursor in sight."""
         self._draw()
 
-    def _go(self, place: int) -> None:
-        place = max(0, min(place, len(self._places) - 1))
-        if place != self.cursor:
-            self.cursor = place
-            self._draw()
-            self.post_message(self.Moved())
-
     def _draw(self) -> None:
         width, height = self.size
-        if not width or not self._places:
-            self.show(self._all)
+        if not width or not self._choosable:
+            self.show(self._rows)
             return
-        row = self._places[self.cursor]
+        row = self._choosable[self.cursor]
         # The heading above the first entry of a section comes into sight with it.
-        least = row - 1 if row - 1 not in self._places and row else row
-        least = 0 if self.cursor == 0 else least
-        self._top = max(0, min(self._top, least))
-        self._top = max(self._top, row - height + 1)
-        shown = list(self._all[self._top : self._top + height])
-        at = row - self._top
+        first = row - 1 if row - 1 not in self._choosable and row else row
+        top = self.keep_in_sight(0 if self.cursor == 0 else first, row)
+        shown = list(self._rows[top : top + height])
+        at = row - top
         if 0 <= at < len(shown):
             shown[at] = tuple((text, "selected") for text, _ in fit(shown[at], width))
         self.show(shown)

@@ -12,20 +12,19 @@ from textual.message import Message
 from fxtui.protocol.events import LayerRow
 from fxtui.run.state import RunState
 from fxtui.tui.views.layers import Visible, frontier_at, layer_lines, layers_title
-from fxtui.tui.widgets.cursor_list import HEAD, MOVES
 from fxtui.tui.widgets.panels import Panel
+from fxtui.tui.widgets.scrolling_list import ScrollingList
 
-# Rows that stay in sight beyond the cursor.
-_CONTEXT = 3
+# Rows that stay in sight beyond the cursor, and cells that count as a layer's mark.
+_CONTEXT, _MARK = 3, 4
 
 
-class LayerTree(Panel, can_focus=True):
+class LayerTree(Panel, ScrollingList, can_focus=True):
     """Shows the layer table as a tree. Arrows move and fold; a click moves the cursor, one on the mark toggles."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *MOVES,
-        Binding("right", "fold(False)", show=False),
-        Binding("left", "fold(True)", show=False),
+        Binding("right", "fold(False)", show=False, id="tree.unfold"),
+        Binding("left", "fold(True)", show=False, id="tree.fold"),
     ]
 
     class ToggleWanted(Message):
@@ -44,14 +43,42 @@ class LayerTree(Panel, can_focus=True):
         self._cursor: str | None = None
         self._found = ""
         self.asked: Mapping[str, bool] = {}
-        self._top = 0
         self._visible: list[Visible] = []
-        self._shown_rows: list[int | None] = []
+        # The frontier's line stands among the rows without being one of the layers.
+        self._rows: list[int | None] = []
 
     @property
     def selected(self) -> LayerRow | None:
         """The layer under the cursor."""
         return next((row for row, _, _ in self._visible if row.path == self._cursor), None)
+
+    @property
+    def count(self) -> int:
+        """How many layers are folded out or found."""
+        return len(self._visible)
+
+    @property
+    def position(self) -> int:
+        """The number of the layer under the cursor."""
+        return next((at for at, (row, _, _) in enumerate(self._visible) if row.path == self._cursor), 0)
+
+    def entry_at(self, row: int) -> int | None:
+        """The number of the layer in a row."""
+        return self._rows[row] if row < len(self._rows) else None
+
+    def go(self, to: int) -> None:
+        """Put the cursor there."""
+        path = self._visible[to][0].path
+        if path != self._cursor:
+            self._cursor = path
+            self.redraw()
+            self.post_message(self.Moved())
+
+    def pick(self, entry: int, event: events.Click) -> None:
+        """Put the cursor on the row; on its mark, ask for a toggle."""
+        self.go(entry)
+        if event.x < _MARK:
+            self.post_message(self.ToggleWanted(self._visible[entry][0]))
 
     def find(self, text: str) -> None:
         """Show the layers whose path holds a text, without their tree; nothing: all of them again."""
@@ -73,25 +100,15 @@ class LayerTree(Panel, can_focus=True):
         cursor = next((at for at, (row, _, _) in enumerate(self._visible) if row.path == self._cursor), -1)
         heads, *body = layer_lines(state, self._visible, width, cursor, self.asked, self._ascii)
         rows: list[int | None] = list(range(len(self._visible)))
-        # The frontier's line stands among the rows without being one.
         if len(body) > len(rows) and (frontier := frontier_at(self._visible)) is not None:
             rows.insert(frontier, None)
-        room = max(1, height - HEAD)
+        self._rows = rows
+        room = max(1, height - self.HEAD)
         line = rows.index(cursor) if cursor in rows else 0
-        below = min(_CONTEXT, room // 2)
-        self._top = max(min(self._top, line - below), line - room + 1 + below, 0)
-        self._top = min(self._top, max(0, len(body) - room))
-        self._shown_rows = rows[self._top : self._top + room]
+        around = min(_CONTEXT, room // 2)
+        self._top = min(self.keep_in_sight(line - around, line + around), max(0, len(body) - room))
         heading = layers_title(state, width, self.has_focus, self._found)
         self.show([heading, heads, *body[self._top : self._top + room]])
-
-    def action_move(self, by: int) -> None:
-        """Move the cursor by so many rows."""
-        if not self._visible:
-            return
-        paths = [row.path for row, _, _ in self._visible]
-        at = paths.index(self._cursor) if self._cursor in paths else 0
-        self._put(paths[max(0, min(len(paths) - 1, at + by))])
 
     def action_fold(self, close: bool) -> None:
         """Open the block under the cursor, or close it; closing a closed one goes to its parent."""
@@ -103,32 +120,9 @@ class LayerTree(Panel, can_focus=True):
         elif row.path in self._open:
             self._open.discard(row.path)
         else:
-            parents = [r.path for r, _, _ in self._visible if row.path.startswith(r.path + ".")]
-            self._put(parents[-1] if parents else row.path)
+            parents = [at for at, (it, _, _) in enumerate(self._visible) if row.path.startswith(it.path + ".")]
+            self.go(parents[-1] if parents else self.position)
         self.redraw()
-
-    def _put(self, path: str) -> None:
-        if path != self._cursor:
-            self._cursor = path
-            self.redraw()
-            self.post_message(self.Moved())
-
-    def on_click(self, event: events.Click) -> None:
-        """Put the cursor on the row; on its mark, ask for a toggle."""
-        at = event.y - HEAD
-        if 0 <= at < len(self._shown_rows) and (index := self._shown_rows[at]) is not None:
-            row = self._visible[index][0]
-            self._put(row.path)
-            if event.x < 4:
-                self.post_message(self.ToggleWanted(row))
-
-    def on_mouse_scroll_down(self) -> None:
-        """Scroll with the cursor."""
-        self.action_move(1)
-
-    def on_mouse_scroll_up(self) -> None:
-        """Scroll with the cursor."""
-        self.action_move(-1)
 
 
 def _found_rows(rows: list[LayerRow], text: str) -> list[Visible]:

@@ -24,11 +24,11 @@ from fxtui.tui.dashboard.pending_commands import COMMANDS, PendingCommands
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.dashboard.screens.dialogs import Answer, HelpDialog, LearningRateDialog, QuitDialog
 from fxtui.tui.dashboard.screens.opening import open_screen
-from fxtui.tui.dashboard.screens.palette import Palette
 from fxtui.tui.dashboard.surroundings import Surroundings
 from fxtui.tui.terminal.base_app import TerminalApp
 from fxtui.tui.terminal.frame_pacing import EVERY_CORE_BUSY, NOTHING_TRAINS, ONLY_HEAD_TRAINS
 from fxtui.tui.terminal.profile import TerminalProfile
+from fxtui.tui.terminal.textual_internals import TolerantPalette, mark_as_styled
 from fxtui.tui.terminal.theme import DARK, LIGHT
 
 _LISTENING_SECONDS = 0.05
@@ -137,7 +137,7 @@ class DashboardApp(TerminalApp[int]):
         )
         screen = open_screen(name, self.state, surroundings)
         # Its widgets are styled as they are mounted; without this Textual would read all style sheets once more first.
-        screen._css_update_count = self._css_update_count
+        mark_as_styled(screen, self)
         return screen
 
     async def action_open(self, name: str) -> None:
@@ -150,7 +150,7 @@ class DashboardApp(TerminalApp[int]):
 
     def delay_update(self, delay: float = 0.05) -> None:
         """Textual paints nothing for so long while screens change; one that is opened in a batch needs no such wait."""
-        if not self._batch_count:
+        if not self.is_batching:
             super().delay_update(delay)
 
     def action_act(self, name: str) -> None:
@@ -180,7 +180,7 @@ class DashboardApp(TerminalApp[int]):
     def action_command_palette(self) -> None:
         """Open the palette."""
         if not isinstance(self.screen, CommandPalette):
-            self.push_screen(Palette(id="--command-palette"))
+            self.push_screen(TolerantPalette(id="--command-palette"))
 
     def on_command_wanted(self, message: CommandWanted) -> None:
         """A screen wants something of the engine."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from plotext._figure import _figure_class
 
@@ -23,6 +24,11 @@ _COLOURS = {"train": 81, "val": 214, "muted": 245}
 _ROLES = {str(number): role for role, number in _COLOURS.items()}
 _SIGNS = {"train": "*", "val": "o", "muted": "."}
 _ESCAPE = re.compile(r"\x1b\[([0-9;]*)m")
+
+# What of plotext is used, and the version in which it was read. A figure of one's own is private: the public
+# functions share a single one.
+READ_IN = "5.3.2"
+METHODS = ("plot_size", "frame", "xfrequency", "yfrequency", "xlim", "ylim", "plot", "scatter", "build")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ def draw_curves(
     The role says how: ``train`` a line, ``val`` dashes, ``muted`` dots.
     """
     grid = _Grid(x_max, limits, columns, rows, ascii_only)
-    figure = _figure_class()
+    figure = new_figure()
     figure.plot_size(columns, rows)
     figure.frame(False)
     figure.xfrequency(0)
@@ -69,6 +75,11 @@ def draw_curves(
             elif xs:
                 figure.scatter(xs, ys, **options)
     return _parse(figure.build(), columns, rows)
+
+
+def new_figure() -> Any:
+    """A figure of plotext's with nothing on it."""
+    return _figure_class()
 
 
 def _segments(curve: Curve, grid: _Grid) -> list[list[tuple[int, float]]]:

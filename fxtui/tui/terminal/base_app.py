@@ -8,15 +8,11 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.color import ColorSystem
-from rich.console import RenderableType
-from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
-from textual.app import App, ReturnType
+from textual.app import ReturnType
 from textual.events import DescendantFocus
 from textual.filter import LineFilter, Monochrome, NoColor
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input
 
@@ -25,13 +21,14 @@ from fxtui.tui.terminal.diff_renderer import DiffRenderer, RenderedDiff
 from fxtui.tui.terminal.driver import counting_driver
 from fxtui.tui.terminal.frame_pacing import NOTHING_TRAINS, Frame, FramePacing
 from fxtui.tui.terminal.profile import TerminalProfile
+from fxtui.tui.terminal.textual_internals import ChopsUpdate, CompositorUpdate, FilteredApp, LayoutUpdate
 from fxtui.tui.terminal.theme import DARK, LIGHT, SIXTEEN, role_variables
 from fxtui.tui.terminal.traffic import TerminalUse, Traffic
 
 _SYSTEMS = {"standard": ColorSystem.STANDARD, "256": ColorSystem.EIGHT_BIT, "truecolor": ColorSystem.TRUECOLOR}
 
 
-class TerminalApp(App[ReturnType]):
+class TerminalApp(FilteredApp[ReturnType]):
     """Draws through a :class:`DiffRenderer`, and calls :meth:`frame` when the next frame is due.
 
     ``machine`` is measured while something asks it; ``directory`` is where the disk's room is looked up.
@@ -143,12 +140,10 @@ class TerminalApp(App[ReturnType]):
     def _screen_cleared(self) -> None:
         self._renderer.forget()
 
-    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        shown = self._running and not self._closed and not self._batch_count and not self.is_headless
-        if shown and isinstance(renderable, ChopsUpdate | LayoutUpdate):
-            text = self._renderer.paint(renderable)
-            super()._display(screen, RenderedDiff(text) if text else None)  # type: ignore[arg-type]  # as Textual does
-            return
-        if shown and isinstance(renderable, CompositorUpdate):
-            self._renderer.forget()
-        super()._display(screen, renderable)
+    def filter_update(self, update: CompositorUpdate) -> CompositorUpdate | None:
+        """Send the cells that differ; after what else Textual draws, it is unknown what the terminal shows."""
+        if isinstance(update, ChopsUpdate | LayoutUpdate):
+            text = self._renderer.paint(update)
+            return RenderedDiff(text) if text else None
+        self._renderer.forget()
+        return update

@@ -16,9 +16,9 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 
 from fxtui.text.glyphs import to_ascii
+from fxtui.tui.terminal.textual_internals import ChopsUpdate, CompositorUpdate, LayoutUpdate
 
 # Parameters of the terminal's SGR command: attributes, foreground, background; empty: the terminal's own.
 Pen = tuple[str, str, str]

@@ -76,9 +76,10 @@ class LayerTree(Panel, ScrollingList, can_focus=True):
 
     def pick(self, entry: int, event: events.Click) -> None:
         """Put the cursor on the row; on its mark, ask for a toggle."""
+        row = self._visible[entry][0]
         self.go(entry)
         if event.x < _MARK:
-            self.post_message(self.ToggleWanted(self._visible[entry][0]))
+            self.post_message(self.ToggleWanted(row))
 
     def find(self, text: str) -> None:
         """Show the layers whose path holds a text, without their tree; nothing: all of them again."""

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from textual.binding import Binding
 
 from fxtui.advice.rules import next_stage
+from fxtui.protocol import commands as cmd
 from fxtui.run.state import RunState
+from fxtui.tui.dashboard.owners import (
+    ActsOnApp,
+    ActsOnImages,
+    ActsOnLayers,
+    ActsOnLog,
+    ActsOnMatrix,
+    ActsOnPlots,
+    ActsOnRuns,
+    ActsOnTree,
+)
 from fxtui.tui.views.footer import KeyHint
 from fxtui.tui.views.header import ScreenTab
 
 Refusal = Callable[[RunState], str]
+Owner = TypeVar("Owner")
 
 # The screens in the order of their keys.
 TABS: tuple[ScreenTab, ...] = (
@@ -55,6 +68,43 @@ def _after_a_change(state: RunState) -> str:
     return _while_training(state) or ("" if changed else "nothing to undo: the freezing has not been changed")
 
 
+def _pause_or_go_on(state: RunState) -> cmd.AnyCommand:
+    return cmd.Resume() if state.phase == "paused" else cmd.Pause()
+
+
+def _epochs(more: int) -> Callable[[RunState], cmd.AnyCommand]:
+    return lambda state: cmd.SetEpochs(epochs=state.epochs_planned + more)
+
+
+@dataclass(frozen=True, slots=True)
+class Sends:
+    """Sends the engine a command that is made from the state."""
+
+    command: Callable[[RunState], cmd.AnyCommand]
+
+
+@dataclass(frozen=True, slots=True)
+class ByApp:
+    """The application does it itself."""
+
+    do: Callable[[ActsOnApp], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ByScreen(Generic[Owner]):
+    """The open screen does it, if it is one that can."""
+
+    owner: type[Owner]
+    do: Callable[[Owner], None]
+
+    def done_by(self, screen: object) -> bool:
+        """Whether this screen could do it, and then it has."""
+        if not isinstance(screen, self.owner):
+            return False
+        self.do(screen)
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """``refuse`` says why it cannot be done in a state, or nothing; ``short`` is for the key line.
@@ -67,6 +117,7 @@ class Action:
     shown: str
     short: str
     text: str
+    handler: Sends | ByApp | ByScreen[Any]
     refuse: Refusal = _never
     in_line: bool = True
     screens: tuple[str, ...] = ()
@@ -76,53 +127,76 @@ _TREES = ("main", "layers")
 _PLOTS = ("main",)
 
 ACTIONS: tuple[Action, ...] = (
-    Action("toggle", "space", "space", "toggle", "train or freeze the layer under the cursor", _while_training,
-           screens=_TREES),
-    Action("unfreeze_next", "u", "u", "unfreeze", "unfreeze the next deepest stage", _while_something_is_frozen,
-           screens=_TREES),
-    Action("freeze_all", "f", "f", "freeze", "freeze all but the head", _while_something_trains, screens=_TREES),
-    Action("undo", "z", "z", "undo", "undo the last freeze change", _after_a_change, screens=_TREES),
-    Action("what_if", "w", "w", "cost", "what toggling it would cost, without doing it", _while_training,
-           screens=_TREES),
+    Action("toggle", "space", "space", "toggle", "train or freeze the layer under the cursor",
+           ByScreen(ActsOnTree, lambda screen: screen.do_toggle()), _while_training, screens=_TREES),
+    Action("unfreeze_next", "u", "u", "unfreeze", "unfreeze the next deepest stage",
+           Sends(lambda _: cmd.UnfreezeNext()), _while_something_is_frozen, screens=_TREES),
+    Action("freeze_all", "f", "f", "freeze", "freeze all but the head",
+           Sends(lambda _: cmd.FreezeAll()), _while_something_trains, screens=_TREES),
+    Action("undo", "z", "z", "undo", "undo the last freeze change",
+           Sends(lambda _: cmd.Undo()), _after_a_change, screens=_TREES),
+    Action("what_if", "w", "w", "cost", "what toggling it would cost, without doing it",
+           ByScreen(ActsOnTree, lambda screen: screen.do_what_if()), _while_training, screens=_TREES),
     Action("only_this", "o", "o", "only this", "train the layer under the cursor and the head, freeze the others",
-           _while_training, screens=("layers",)),
+           ByScreen(ActsOnLayers, lambda screen: screen.do_only_this()), _while_training, screens=("layers",)),
     Action("only_norms", "n", "n", "norms", "train the normalisation layers and the head, freeze the others",
-           _while_training, screens=("layers",)),
+           ByScreen(ActsOnLayers, lambda screen: screen.do_only_norms()), _while_training, screens=("layers",)),
     Action("only_biases", "b", "b", "biases", "train the biases and the head, freeze the others",
-           _while_training, screens=("layers",)),
-    Action("find_layer", "slash", "/", "find", "find a layer by a part of its name", screens=("layers",)),
-    Action("find_line", "slash", "/", "find", "find lines that hold a text", screens=("log",)),
+           ByScreen(ActsOnLayers, lambda screen: screen.do_only_biases()), _while_training, screens=("layers",)),
+    Action("find_layer", "slash", "/", "find", "find a layer by a part of its name",
+           ByScreen(ActsOnLayers, lambda screen: screen.do_find_layer()), screens=("layers",)),
+    Action("find_line", "slash", "/", "find", "find lines that hold a text",
+           ByScreen(ActsOnLog, lambda screen: screen.do_find_line()), screens=("log",)),
     Action("order_images", "e", "e", "order", "greatest loss first, or errors first, the most certain on top",
-           screens=("predict",)),
-    Action("all_images", "a", "a", "all", "all validation images again, not one pair of classes", screens=("predict",)),
-    Action("open_file", "o", "o", "open file", "predict an image file", screens=("predict",)),
+           ByScreen(ActsOnImages, lambda screen: screen.do_order_images()), screens=("predict",)),
+    Action("all_images", "a", "a", "all", "all validation images again, not one pair of classes",
+           ByScreen(ActsOnImages, lambda screen: screen.do_all_images()), screens=("predict",)),
+    Action("open_file", "o", "o", "open file", "predict an image file",
+           ByScreen(ActsOnImages, lambda screen: screen.do_open_file()), screens=("predict",)),
     Action("show_images", "enter", "enter", "its images", "the images in the cell under the cursor",
-           screens=("confusion",)),
-    Action("shares", "n", "n", "counts/share", "counts, or shares of the true class", screens=("confusion",)),
-    Action("mark_run", "space", "space", "mark", "mark the run under the cursor, to compare it", screens=("runs",)),
-    Action("sort_runs", "t", "t", "sort", "sort by start, best validation accuracy, time", screens=("runs",)),
-    Action("overlay_runs", "o", "o", "overlay", "draw the marked runs on the main screen, too", screens=("runs",)),
+           ByScreen(ActsOnMatrix, lambda screen: screen.do_show_images()), screens=("confusion",)),
+    Action("shares", "n", "n", "counts/share", "counts, or shares of the true class",
+           ByScreen(ActsOnMatrix, lambda screen: screen.do_shares()), screens=("confusion",)),
+    Action("mark_run", "space", "space", "mark", "mark the run under the cursor, to compare it",
+           ByScreen(ActsOnRuns, lambda screen: screen.do_mark_run()), screens=("runs",)),
+    Action("sort_runs", "t", "t", "sort", "sort by start, best validation accuracy, time",
+           ByScreen(ActsOnRuns, lambda screen: screen.do_sort_runs()), screens=("runs",)),
+    Action("overlay_runs", "o", "o", "overlay", "draw the marked runs on the main screen, too",
+           ByScreen(ActsOnRuns, lambda screen: screen.do_overlay_runs()), screens=("runs",)),
     Action("below_runs", "v", "v", "view", "below the table: what differs, the curves, what was done",
-           screens=("runs",)),
-    Action("remove_run", "delete", "del", "remove", "remove the run under the cursor; asks", screens=("runs",)),
-    Action("pause", "p", "p", "pause", "pause, or go on", _while_training),
-    Action("stop", "s", "s", "stop", "stop after this epoch", _while_running),
-    Action("learning_rate", "l", "l", "lr", "set the learning rate", _while_training, screens=_TREES),
-    Action("more_epochs", "plus,equals_sign", "+", "epoch more", "one more epoch", _while_training, in_line=False),
-    Action("fewer_epochs", "minus", "-", "epoch fewer", "one epoch fewer", _while_training, in_line=False),
-    Action("checkpoint", "c", "c", "checkpoint", "write a checkpoint now", _while_training, in_line=False),
-    Action("log_scale", "y", "y", "log", "logarithmic loss axis", in_line=False, screens=_PLOTS),
-    Action("x_axis", "x", "x", "axis", "x axis: epoch, step, time", in_line=False, screens=_PLOTS),
-    Action("per_batch", "e", "e", "by epoch", "training curve by batch or by epoch", in_line=False, screens=_PLOTS),
-    Action("smooth_less", "left_square_bracket", "[", "smooth less", "smooth the curve by batch less", in_line=False,
-           screens=_PLOTS),
+           ByScreen(ActsOnRuns, lambda screen: screen.do_below_runs()), screens=("runs",)),
+    Action("remove_run", "delete", "del", "remove", "remove the run under the cursor; asks",
+           ByScreen(ActsOnRuns, lambda screen: screen.do_remove_run()), screens=("runs",)),
+    Action("pause", "p", "p", "pause", "pause, or go on",
+           Sends(_pause_or_go_on), _while_training),
+    Action("stop", "s", "s", "stop", "stop after this epoch",
+           Sends(lambda _: cmd.Stop()), _while_running),
+    Action("learning_rate", "l", "l", "lr", "set the learning rate",
+           ByApp(lambda app: app.do_learning_rate()), _while_training, screens=_TREES),
+    Action("more_epochs", "plus,equals_sign", "+", "epoch more", "one more epoch",
+           Sends(_epochs(1)), _while_training, in_line=False),
+    Action("fewer_epochs", "minus", "-", "epoch fewer", "one epoch fewer",
+           Sends(_epochs(-1)), _while_training, in_line=False),
+    Action("checkpoint", "c", "c", "checkpoint", "write a checkpoint now",
+           Sends(lambda _: cmd.Checkpoint()), _while_training, in_line=False),
+    Action("log_scale", "y", "y", "log", "logarithmic loss axis",
+           ByScreen(ActsOnPlots, lambda screen: screen.do_log_scale()), in_line=False, screens=_PLOTS),
+    Action("x_axis", "x", "x", "axis", "x axis: epoch, step, time",
+           ByScreen(ActsOnPlots, lambda screen: screen.do_x_axis()), in_line=False, screens=_PLOTS),
+    Action("per_batch", "e", "e", "by epoch", "training curve by batch or by epoch",
+           ByScreen(ActsOnPlots, lambda screen: screen.do_per_batch()), in_line=False, screens=_PLOTS),
+    Action("smooth_less", "left_square_bracket", "[", "smooth less", "smooth the curve by batch less",
+           ByScreen(ActsOnPlots, lambda screen: screen.do_smooth_less()), in_line=False, screens=_PLOTS),
     Action("smooth_more", "right_square_bracket", "]", "smooth more", "smooth the curve by batch more",
-           in_line=False, screens=_PLOTS),
-    Action("detach", "d", "d", "detach", "close the dashboard, training goes on in this terminal", _while_running,
-           in_line=False),
-    Action("theme", "f2", "f2", "theme", "switch between dark and light", in_line=False),
-    Action("help", "question_mark", "?", "help", "what works here"),
-    Action("quit_or_ask", "q", "q", "quit", "quit; asks while training"),
+           ByScreen(ActsOnPlots, lambda screen: screen.do_smooth_more()), in_line=False, screens=_PLOTS),
+    Action("detach", "d", "d", "detach", "close the dashboard, training goes on in this terminal",
+           ByApp(lambda app: app.do_detach()), _while_running, in_line=False),
+    Action("theme", "f2", "f2", "theme", "switch between dark and light",
+           ByApp(lambda app: app.do_theme()), in_line=False),
+    Action("help", "question_mark", "?", "help", "what works here",
+           ByApp(lambda app: app.do_help())),
+    Action("quit_or_ask", "q", "q", "quit", "quit; asks while training",
+           ByApp(lambda app: app.do_quit_or_ask())),
 )  # fmt: skip
 
 # At the right end of the key line, with the palette between them.
@@ -161,6 +235,8 @@ def find_action(name: str) -> Action:
 
 def bindings_on(screen: str) -> list[Binding]:
     """The keys of a screen: its actions, and the numbers of all screens."""
-    keys = [Binding(a.key, f"app.act('{a.id}')", a.text, show=False) for a in actions_on(screen)]
-    numbers = [Binding(str(n), f"app.open('{name}')", name, show=False) for n, name in enumerate(SCREENS, 1)]
-    return [*keys, *numbers, Binding("ctrl+c", "app.act('quit_or_ask')", show=False)]
+    keys = [Binding(a.key, f"app.act('{a.id}')", a.text, show=False, id=a.id) for a in actions_on(screen)]
+    numbers = [
+        Binding(str(n), f"app.open('{name}')", name, show=False, id=f"open.{name}") for n, name in enumerate(SCREENS, 1)
+    ]
+    return [*keys, *numbers, Binding("ctrl+c", "app.act('quit_or_ask')", show=False, id="interrupt")]

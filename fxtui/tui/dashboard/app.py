@@ -18,9 +18,10 @@ from fxtui.run.catalogue import RunEntry
 from fxtui.run.session.session import Session
 from fxtui.run.state import RunState
 from fxtui.text.glyphs import to_ascii
-from fxtui.tui.dashboard.actions import SCREENS, actions_on, find_action
+from fxtui.tui.dashboard.actions import SCREENS, ByApp, ByScreen, Sends, actions_on, find_action
 from fxtui.tui.dashboard.messages import CommandWanted, ImagesWanted, Notice, OverlayChosen, Severity
-from fxtui.tui.dashboard.pending_commands import COMMANDS, PendingCommands
+from fxtui.tui.dashboard.owners import ActsOnApp
+from fxtui.tui.dashboard.pending_commands import PendingCommands
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.dashboard.screens.dialogs import Answer, HelpDialog, LearningRateDialog, QuitDialog
 from fxtui.tui.dashboard.screens.opening import open_screen
@@ -34,7 +35,7 @@ from fxtui.tui.terminal.theme import DARK, LIGHT
 _LISTENING_SECONDS = 0.05
 
 
-class DashboardApp(TerminalApp[int]):
+class DashboardApp(TerminalApp[int], ActsOnApp):
     """Watches and steers one session. ``run()`` returns the exit status of what the user saw end, 0 before that.
 
     ``past`` is the run's state so far, where it goes on from a checkpoint. ``on_ready`` is called once, after the first
@@ -43,7 +44,9 @@ class DashboardApp(TerminalApp[int]):
 
     TITLE = "fxtui"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "act('quit_or_ask')", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "act('quit_or_ask')", show=False, priority=True, id="quit")
+    ]
 
     def __init__(
         self,
@@ -158,14 +161,16 @@ class DashboardApp(TerminalApp[int]):
         action = find_action(name)
         if reason := action.refuse(self.state):
             self.say(f"{action.shown}: {reason}", "warning")
-        elif (command := COMMANDS.get(name)) is not None:
-            self._send(command(self.state))
-        elif owner := next((owner for owner in (self.screen, self) if hasattr(owner, f"do_{name}")), None):
-            getattr(owner, f"do_{name}")()
-        else:
-            # The palette does what was chosen a moment later, when another screen may be open.
-            where = ", ".join(SCREENS[screen] for screen in action.screens)
-            self.say(f"{action.shown}: works on {where} only", "warning")
+            return
+        match action.handler:
+            case Sends(command):
+                self._send(command(self.state))
+            case ByApp(do):
+                do(self)
+            case ByScreen() as handler if not handler.done_by(self.screen):
+                # The palette does what was chosen a moment later, when another screen may be open.
+                where = ", ".join(SCREENS[screen] for screen in action.screens)
+                self.say(f"{action.shown}: works on {where} only", "warning")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: what works on this screen, the other screens, and the theme."""

@@ -1,24 +1,13 @@
-"""From an action to the command that carries it out, and what of it has not been answered yet."""
+"""What was asked of the engine and has not been answered yet."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from fxtui.advice.rules import next_stage
 from fxtui.protocol import commands as cmd
 from fxtui.protocol.events import CommandDone, CommandRefused, Event
 from fxtui.run.state import RunState
-
-COMMANDS: dict[str, Callable[[RunState], cmd.AnyCommand]] = {
-    "unfreeze_next": lambda _: cmd.UnfreezeNext(),
-    "freeze_all": lambda _: cmd.FreezeAll(),
-    "undo": lambda _: cmd.Undo(),
-    "pause": lambda state: cmd.Resume() if state.phase == "paused" else cmd.Pause(),
-    "stop": lambda _: cmd.Stop(),
-    "more_epochs": lambda state: cmd.SetEpochs(epochs=state.epochs_planned + 1),
-    "fewer_epochs": lambda state: cmd.SetEpochs(epochs=state.epochs_planned - 1),
-    "checkpoint": lambda _: cmd.Checkpoint(),
-}
 
 
 class PendingCommands:

@@ -45,7 +45,7 @@ class LauncherApp(TerminalApp[Choice]):
 
     TITLE = "fxtui"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", show=False, priority=True, id="launcher.quit")]
 
     def __init__(
         self,

@@ -48,8 +48,8 @@ class StartLine(LineView, can_focus=True):
     """The last stop of the tab key: the enter key starts the run."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,space", "start", show=False),
-        Binding("up", "step(-1)", show=False),
+        Binding("enter,space", "start", show=False, id="start-line.start"),
+        Binding("up", "step(-1)", show=False, id="start-line.up"),
     ]
 
     class Started(Message):
@@ -85,8 +85,8 @@ class LeaveDialog(ModalScreen[bool]):
     """Asked before what was typed is thrown away."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y,enter", "answer(True)", show=False),
-        Binding("escape,n", "answer(False)", show=False),
+        Binding("y,enter", "answer(True)", show=False, id="leave.yes"),
+        Binding("escape,n", "answer(False)", show=False, id="leave.no"),
     ]
 
     def compose(self) -> ComposeResult:
@@ -114,10 +114,10 @@ class FormScreen(LineScreen[Path | None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f5", "start", show=False, priority=True),
-        Binding("escape,ctrl+c", "leave", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
+        Binding("f5", "start", show=False, priority=True, id="form.start"),
+        Binding("escape,ctrl+c", "leave", show=False, id="form.leave"),
+        Binding("pageup", "page(-1)", show=False, id="form.page-up"),
+        Binding("pagedown", "page(1)", show=False, id="form.page-down"),
     ]
 
     def __init__(

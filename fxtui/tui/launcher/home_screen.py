@@ -33,9 +33,9 @@ class HomeScreen(LineScreen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "new", show=False),
-        Binding("e", "edit", show=False),
-        Binding("q,ctrl+c", "quit", show=False),
+        Binding("n", "new", show=False, id="home.new"),
+        Binding("e", "edit", show=False, id="home.edit"),
+        Binding("q,ctrl+c", "quit", show=False, id="home.quit"),
     ]
 
     class Wanted(Message):

@@ -24,14 +24,14 @@ class MatrixPanel(Panel, can_focus=True):
     """Arrows move the cursor; it begins on the pair most often confused."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1, 0)", show=False),
-        Binding("down", "move(1, 0)", show=False),
-        Binding("left", "move(0, -1)", show=False),
-        Binding("right", "move(0, 1)", show=False),
-        Binding("pageup", "move(-10, 0)", show=False),
-        Binding("pagedown", "move(10, 0)", show=False),
-        Binding("home", "move(-100000, -100000)", show=False),
-        Binding("end", "move(100000, 100000)", show=False),
+        Binding("up", "move(-1, 0)", show=False, id="matrix.up"),
+        Binding("down", "move(1, 0)", show=False, id="matrix.down"),
+        Binding("left", "move(0, -1)", show=False, id="matrix.left"),
+        Binding("right", "move(0, 1)", show=False, id="matrix.right"),
+        Binding("pageup", "move(-10, 0)", show=False, id="matrix.page-up"),
+        Binding("pagedown", "move(10, 0)", show=False, id="matrix.page-down"),
+        Binding("home", "move(-100000, -100000)", show=False, id="matrix.first"),
+        Binding("end", "move(100000, 100000)", show=False, id="matrix.last"),
     ]
 
     def __init__(self, *, id: str, ascii_only: bool) -> None:

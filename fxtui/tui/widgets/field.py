@@ -20,7 +20,7 @@ _ARROW: Line = ((" ▾", "muted"),)
 class _Text(Input):
     """The text itself. Keys that a form needs are the form's."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c,super+c", "copy", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c,super+c", "copy", show=False, id="text.copy")]
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """All that prints belongs to the text."""
@@ -31,10 +31,10 @@ class TextField(Vertical):
     """A text field. ``offers`` are what its list holds; without any there is no list."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "down", show=False, priority=True),
-        Binding("up", "up", show=False, priority=True),
-        Binding("enter", "take", show=False, priority=True),
-        Binding("escape", "escape", show=False, priority=True),
+        Binding("down", "down", show=False, priority=True, id="field.down"),
+        Binding("up", "up", show=False, priority=True, id="field.up"),
+        Binding("enter", "take", show=False, priority=True, id="field.take"),
+        Binding("escape", "escape", show=False, priority=True, id="field.escape"),
     ]
 
     class Changed(Message):

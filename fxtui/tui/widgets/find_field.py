@@ -13,8 +13,8 @@ class FindField(Input):
     """Hidden until it is opened. Enter keeps what was found, escape gives the search up."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "close(False)", "give up", show=False),
-        Binding("enter,down", "close(True)", "to what was found", show=False),
+        Binding("escape", "close(False)", "give up", show=False, id="find.give-up"),
+        Binding("enter,down", "close(True)", "to what was found", show=False, id="find.keep"),
     ]
 
     class Closed(Message):

@@ -32,17 +32,17 @@ class PlotPanel(Panel, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(key, f"move({by})", "move the crosshair", show=False)
-            for key, by in (
-                ("left", -1),
-                ("right", 1),
-                ("shift+left,pageup", -_FAR),
-                ("shift+right,pagedown", _FAR),
-                ("home", -(10**6)),
-                ("end", 10**6),
+            Binding(key, f"move({by})", "move the crosshair", show=False, id=f"plot.{name}")
+            for key, by, name in (
+                ("left", -1, "left"),
+                ("right", 1, "right"),
+                ("shift+left,pageup", -_FAR, "far-left"),
+                ("shift+right,pagedown", _FAR, "far-right"),
+                ("home", -(10**6), "first"),
+                ("end", 10**6, "last"),
             )
         ),
-        Binding("escape", "remove_crosshair", "remove the crosshair", show=False),
+        Binding("escape", "remove_crosshair", "remove the crosshair", show=False, id="plot.remove-crosshair"),
     ]
 
     class CrosshairMoved(Message):

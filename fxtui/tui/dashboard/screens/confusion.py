@@ -13,6 +13,7 @@ from fxtui.tui.dashboard.actions import bindings_on
 from fxtui.tui.dashboard.image_requests import ImageRequests
 from fxtui.tui.dashboard.layout import Layout, stack
 from fxtui.tui.dashboard.messages import CommandWanted, ImagesWanted
+from fxtui.tui.dashboard.owners import ActsOnMatrix
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.dashboard.surroundings import Surroundings
 from fxtui.tui.views.footer import KeyHint
@@ -23,7 +24,7 @@ _GAP = 2
 _WIDE = 98
 
 
-class ConfusionScreen(RunScreen):
+class ConfusionScreen(RunScreen, ActsOnMatrix):
     """Shows the last evaluation, and asks for a newer one now and then while it is looked at."""
 
     NAME = "confusion"

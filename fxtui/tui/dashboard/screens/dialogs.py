@@ -24,9 +24,9 @@ class QuitDialog(ModalScreen[Answer]):
     """Asked while a run is going: stop it and save, or stay."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "answer('stop')", "stop and save"),
-        Binding("d", "answer('detach')", "detach"),
-        Binding("escape,n,q", "answer('stay')", "stay"),
+        Binding("s", "answer('stop')", "stop and save", id="quit.stop"),
+        Binding("d", "answer('detach')", "detach", id="quit.detach"),
+        Binding("escape,n,q", "answer('stay')", "stay", id="quit.stay"),
     ]
 
     def compose(self) -> ComposeResult:
@@ -56,8 +56,8 @@ class ConfirmDialog(ModalScreen[bool]):
     """Asked before something is lost: what, and the word for it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer(True)", "yes"),
-        Binding("escape,n,q", "answer(False)", "no"),
+        Binding("y", "answer(True)", "yes", id="confirm.yes"),
+        Binding("escape,n,q", "answer(False)", "no", id="confirm.no"),
     ]
 
     def __init__(self, question: str, loss: str, act: str) -> None:
@@ -88,7 +88,7 @@ class ConfirmDialog(ModalScreen[bool]):
 class LearningRateDialog(ModalScreen[float | None]):
     """Asks for a learning rate above 0."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "cancel", id="learning-rate.cancel")]
 
     def __init__(self, present: float | None) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class LearningRateDialog(ModalScreen[float | None]):
 class HelpDialog(ModalScreen[None]):
     """What works on one screen: its actions, its other keys, and the keys of every screen."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "close", "close")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "close", "close", id="help.close")]
 
     def __init__(self, screen_name: str, hints: Sequence[KeyHint]) -> None:
         super().__init__()

@@ -12,6 +12,7 @@ from fxtui.protocol import commands as cmd
 from fxtui.tui.dashboard.actions import bindings_on
 from fxtui.tui.dashboard.layout import Layout, stack
 from fxtui.tui.dashboard.messages import CommandWanted, Notice
+from fxtui.tui.dashboard.owners import ActsOnLayers
 from fxtui.tui.dashboard.screens.tree_screen import TreeScreen
 from fxtui.tui.views.footer import KeyHint
 from fxtui.tui.widgets.find_field import FindField
@@ -24,14 +25,14 @@ _GAP = 3
 _NORMS = ("BatchNorm", "LayerNorm", "GroupNorm", "InstanceNorm", "RMSNorm")
 
 
-class LayersScreen(TreeScreen):
+class LayersScreen(TreeScreen, ActsOnLayers):
     """Every layer, and what one can do to it."""
 
     NAME = "layers"
     HINTS = (KeyHint("◂▸", "fold"),)
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_on("layers"),
-        Binding("escape", "show_all", "show all layers", show=False),
+        Binding("escape", "show_all", "show all layers", show=False, id="show-all"),
     ]
 
     def panels(self) -> tuple[Panel, ...]:

@@ -10,6 +10,7 @@ from textual.widgets import Input
 
 from fxtui.tui.dashboard.actions import bindings_on
 from fxtui.tui.dashboard.layout import Layout, stack
+from fxtui.tui.dashboard.owners import ActsOnLog
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.views.footer import KeyHint
 from fxtui.tui.widgets.find_field import FindField
@@ -17,14 +18,14 @@ from fxtui.tui.widgets.panels import Panel
 from fxtui.tui.widgets.whole_log import WholeLog
 
 
-class LogScreen(RunScreen):
+class LogScreen(RunScreen, ActsOnLog):
     """The whole log."""
 
     NAME = "log"
     HINTS = (KeyHint("↑↓", "scroll"), KeyHint("end", "newest"))
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_on("log"),
-        Binding("escape", "show_all", "show all lines", show=False),
+        Binding("escape", "show_all", "show all lines", show=False, id="show-all"),
     ]
 
     def panels(self) -> tuple[Panel, ...]:

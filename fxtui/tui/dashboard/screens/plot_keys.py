@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from textual.dom import DOMNode
 
+from fxtui.tui.dashboard.owners import ActsOnPlots
 from fxtui.tui.views.curves import AXES, PlotSettings, shown_by
 from fxtui.tui.widgets.plot_panel import PlotPanel
 
 
-class PlotKeys(DOMNode):
+class PlotKeys(DOMNode, ActsOnPlots):
     """What a screen with plots does on their keys; to be mixed in after its base: Textual follows the first."""
 
     def do_log_scale(self) -> None:

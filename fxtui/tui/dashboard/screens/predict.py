@@ -15,6 +15,7 @@ from fxtui.tui.dashboard.actions import bindings_on
 from fxtui.tui.dashboard.image_requests import ImageRequests
 from fxtui.tui.dashboard.layout import Layout, stack
 from fxtui.tui.dashboard.messages import CommandWanted
+from fxtui.tui.dashboard.owners import ActsOnImages
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.dashboard.surroundings import Surroundings
 from fxtui.tui.views.footer import KeyHint
@@ -25,7 +26,7 @@ from fxtui.tui.widgets.panels import Panel
 _GAP = 2
 
 
-class PredictScreen(RunScreen):
+class PredictScreen(RunScreen, ActsOnImages):
     """Asks the engine for what it shows, one question at a time."""
 
     NAME = "predict"

@@ -17,6 +17,7 @@ from fxtui.text import numbers as formats
 from fxtui.tui.dashboard.actions import bindings_on
 from fxtui.tui.dashboard.layout import Layout, stack
 from fxtui.tui.dashboard.messages import Notice, OverlayChosen
+from fxtui.tui.dashboard.owners import ActsOnRuns
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.dashboard.screens.dialogs import ConfirmDialog
 from fxtui.tui.dashboard.surroundings import Surroundings
@@ -31,7 +32,7 @@ _READ_SECONDS = 5.0
 _BELOW = ("compare", "overlay", "done")
 
 
-class RunsScreen(RunScreen):
+class RunsScreen(RunScreen, ActsOnRuns):
     """Reads the other runs in a thread while it is shown; this one is taken from its state."""
 
     NAME = "runs"

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from fxtui.protocol import commands as cmd
 from fxtui.run.state import RunState
 from fxtui.tui.dashboard.messages import CommandWanted
+from fxtui.tui.dashboard.owners import ActsOnTree
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.widgets.layer_tree import LayerTree
 from fxtui.tui.widgets.tree_panels import WhatIfPanel
 
 
-class TreeScreen(RunScreen):
+class TreeScreen(RunScreen, ActsOnTree):
     """A screen with a `LayerTree`."""
 
     def do_toggle(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from rich.cells import cell_len, set_cell_size
+from fxtui.text.cells import left, right
 
 Row = TypeVar("Row")
 
@@ -38,22 +38,6 @@ def heads_of(columns: Sequence[Column[Row]], gap: int) -> str:
 def cells_of(row: Row, columns: Sequence[Column[Row]], gap: int) -> str:
     """One row's cells."""
     return "".join(" " * gap + _placed(column.cell(row), column) for column in columns)
-
-
-def cut(text: str, width: int) -> str:
-    """Text of at most so many cells; what is cut ends in an ellipsis. A letter may take two cells."""
-    return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)) + "…"
-
-
-def left(text: str, width: int) -> str:
-    """Cut and filled at its end to so many cells."""
-    return set_cell_size(cut(text, width), width)
-
-
-def right(text: str, width: int) -> str:
-    """Cut and filled at its beginning to so many cells."""
-    text = cut(text, width)
-    return " " * (width - cell_len(text)) + text
 
 
 def _placed(text: str, column: Column[Row]) -> str:

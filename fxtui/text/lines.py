@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.cells import cell_len, set_cell_size
+from fxtui.text.cells import cut, text_width
 
 # A line is a row of pieces: text, and its role (a component class of the style sheet, or empty).
 Piece = tuple[str, str]
@@ -27,7 +27,7 @@ def pixel_role(upper: tuple[int, int, int], lower: tuple[int, int, int]) -> str:
 
 def width_of(line: Line) -> int:
     """The cells a line takes."""
-    return sum(cell_len(text) for text, _ in line)
+    return sum(text_width(text) for text, _ in line)
 
 
 def fit(line: Line, width: int) -> Line:
@@ -35,9 +35,9 @@ def fit(line: Line, width: int) -> Line:
     pieces: list[Piece] = []
     left = width
     for text, role in line:
-        size = cell_len(text)
+        size = text_width(text)
         if size > left:
-            text = set_cell_size(text, left)
+            text = cut(text, left, "")
             size = left
         if text:
             pieces.append((text, role))
@@ -66,7 +66,7 @@ def wrap(text: str, width: int, role: str) -> list[Line]:
     """A sentence on as many lines as it takes."""
     lines: list[str] = [""]
     for word in text.split():
-        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(word) > width:
+        if lines[-1] and text_width(lines[-1]) + 1 + text_width(word) > width:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".lstrip()
     return [((line, role),) for line in lines]

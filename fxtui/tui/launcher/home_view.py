@@ -10,6 +10,7 @@ from pathlib import Path
 from fxtui.config import RunConfig
 from fxtui.run.nearby import FoundConfig, ImageFolder, Nearby, PastRun
 from fxtui.text import numbers as fmt
+from fxtui.text.cells import cut, fill
 from fxtui.text.lines import Line, Piece, fit, spread, title, wrap
 from fxtui.tui.views.runs import RUN_MARKS
 
@@ -166,12 +167,12 @@ def _best(run: PastRun) -> Piece:
 
 def _run_line(run: PastRun, width: int, now: float) -> Line:
     state, role = _state(run)
-    name = _cut(run.name, _NAME - 4)
+    name = cut(run.name, _NAME - 4)
     best = _best(run)
     if width < _COLUMNS:
         return spread((("   ", ""), (name, ""), ("  ", ""), (state, role)), (best,), width)
     what = trains(run.config) if run.config else ""
-    start: Line = (("   ", ""), (f"{name:<{_NAME - 1}}", ""), (f"{state:<{_STATE}}", role))
+    start: Line = (("   ", ""), (fill(name, _NAME - 1), ""), (fill(state, _STATE), role))
     figures: Line = (
         (f"{_epochs(run):>9}", ""),
         (f"{best[0]:>10}", best[1]),
@@ -188,7 +189,7 @@ def _epochs(run: PastRun) -> str:
 
 def _config_line(found: FoundConfig) -> Line:
     shown = f"{found.path.stem} (comes with fxtui)" if found.bundled else str(found.path)
-    name: Piece = (f"   {_cut(shown, _NAME - 4):<{_NAME}}", "")
+    name: Piece = ("   " + fill(cut(shown, _NAME - 4), _NAME), "")
     if found.config is None:
         return (name, ("! ", "error"), (found.fault, "error"))
     config = found.config
@@ -198,7 +199,7 @@ def _config_line(found: FoundConfig) -> Line:
 def _folder_line(folder: ImageFolder) -> Line:
     name = "this folder" if folder.path == Path() else f"{folder.path}/"
     names = ", ".join(folder.classes[:8]) + (", …" if len(folder.classes) > 8 or folder.more else "")
-    return ((f"   {_cut(name, _NAME - 4):<{_NAME}}", ""), (f"{_count(folder)}: {names}", "muted"))
+    return (("   " + fill(cut(name, _NAME - 4), _NAME), ""), (f"{_count(folder)}: {names}", "muted"))
 
 
 def _count(folder: ImageFolder) -> str:
@@ -221,8 +222,4 @@ def _config_facts(config: RunConfig, width: int) -> list[Line]:
 
 
 def _fact(label: str, value: Piece, width: int) -> Line:
-    return fit(((f"{label:<13}", "muted"), value), width)
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+    return fit(((fill(label, 13), "muted"), value), width)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fxtui.protocol.events import Evaluation
 from fxtui.text import numbers as formats
+from fxtui.text.cells import cut, fill, left, right, text_width
 from fxtui.text.lines import Line, Piece, bar, fit, title
 
 
@@ -54,34 +55,35 @@ def matrix_lines(
     """The matrix, or the part of it around the cursor, true classes downwards; ``cursor`` is (true, predicted)."""
     count = len(said.support)
     cells = {(true, predicted): images for true, predicted, images in said.confusion}
-    label = max(4, min(12, max(len(name) for name in names) + 1)) if names else 4
+    label = max(4, min(12, max(text_width(name) for name in names) + 1)) if names else 4
     least = max(5 if shares else 4, len(str(max(said.support, default=0))) + 1)
     cell = max(least, min(7, (width - label - 9) // max(1, count)))
     columns = max(1, min(count, (width - label - 9) // cell))
     rows = max(1, min(count, height - 3))
-    left, top = _window(cursor[1], columns, count), _window(cursor[0], rows, count)
+    first, top = _window(cursor[1], columns, count), _window(cursor[0], rows, count)
     part = "" if columns == count and rows == count else f"{rows}×{columns} of {count}×{count}  "
     total = sum(said.support)
     note = f"{part}{formats.plural(total, 'image')}, epoch {said.epoch}"
     lines = [title("Confusion", (("rows true, columns predicted", "muted"),), ((note, "muted"),), width, focused)]
-    heads = "".join(f"{_short(names, at, cell - 1):>{cell}}" for at in range(left, left + columns))
+    shown = range(first, first + columns)
+    heads = "".join(right(_short(names, at, cell - 1), cell) for at in shown)
     lines.append(fit(((" " * label, ""), (heads, "muted"), ("  recall", "muted")), width))
     figures = class_figures(said)
     for true in range(top, top + rows):
-        pieces: list[Piece] = [(f"{_short(names, true, label):<{label}}", "strong" if true == cursor[0] else "")]
-        for predicted in range(left, left + columns):
+        pieces: list[Piece] = [(left(_short(names, true, label), label), "strong" if true == cursor[0] else "")]
+        for predicted in shown:
             images = cells.get((true, predicted), 0)
             text = _cell(images, said.support[true], shares)
             role = "muted" if not images else "warm" if true == predicted else "hot"
             if (true, predicted) == cursor:
                 role, text = "picked", text if images else "0"
-            pieces += [(" ", ""), (text.rjust(cell - 1), role)]
+            pieces += [(" ", ""), (right(text, cell - 1), role)]
         pieces.append((f"{formats.accuracy(figures[true].recall):>8}", ""))
         lines.append(fit(tuple(pieces), width))
-    precise = "".join(f"{_percent(figures[at].precision):>{cell}}" for at in range(left, left + columns))
+    precise = "".join(right(_percent(figures[at].precision), cell) for at in shown)
     accuracy = sum(said.correct) / max(1, total)
     lines.append(
-        fit((("pr.%".ljust(label), "muted"), (precise, ""), (f"{formats.accuracy(accuracy):>8}", "strong")), width)
+        fit(((left("pr.%", label), "muted"), (precise, ""), (f"{formats.accuracy(accuracy):>8}", "strong")), width)
     )
     return lines[:height]
 
@@ -94,10 +96,10 @@ def class_lines(said: Evaluation, names: Sequence[str], width: int, height: int)
     lines.append(fit(((heads, "muted"),), width))
     for one in sorted(class_figures(said), key=lambda figures: (figures.f1 is None, figures.f1 or 0.0))[: height - 2]:
         text = (
-            f"{_short(names, one.label, size):<{size}} {one.images:>5} {formats.accuracy(one.precision):>9} "
+            f"{left(_short(names, one.label, size), size)} {one.images:>5} {formats.accuracy(one.precision):>9} "
             f"{formats.accuracy(one.recall):>7} {formats.accuracy(one.f1):>7} "
         )
-        lines.append(fit(((text, ""), *bar(one.f1 or 0.0, max(3, width - len(text)))), width))
+        lines.append(fit(((text, ""), *bar(one.f1 or 0.0, max(3, width - text_width(text)))), width))
     return lines[:height]
 
 
@@ -112,7 +114,7 @@ def pair_lines(said: Evaluation, names: Sequence[str], width: int, height: int) 
         share = f"{images / said.support[true]:.1%} of {_short(names, true, 12)}"
         count = f" {formats.plural(images, 'image'):<10}"
         room = max(8, min(27, width - 28))
-        lines.append(fit(((f"{who:<{room}}", "strong"), (count, ""), (share, "muted")), width))
+        lines.append(fit(((fill(who, room), "strong"), (count, ""), (share, "muted")), width))
     if not pairs:
         lines.append(fit((("no errors", "muted"),), width))
     return lines[:height]
@@ -134,4 +136,4 @@ def _percent(fraction: float | None) -> str:
 
 def _short(names: Sequence[str], label: int, width: int) -> str:
     name = names[label] if label < len(names) else str(label)
-    return name if len(name) <= width else name[: max(1, width - 1)] + "…" if width > 2 else name[:width]
+    return cut(name, width, "…" if width > 2 else "")

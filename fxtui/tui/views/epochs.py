@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fxtui.run.state import RunState
 from fxtui.text import numbers as formats
+from fxtui.text.cells import cut
 from fxtui.text.lines import Line, Piece, fit, title
 from fxtui.tui.views.curves import freeze_words
 
@@ -56,7 +57,7 @@ def _epoch_cells(
 
 def _observation(text: str, best: bool, change: str, wide: bool) -> list[Piece]:
     if change:
-        return [("  ◆ " if wide else " ◆", "accent"), (f"{change} {text}"[:28] if wide else "", "")]
+        return [("  ◆ " if wide else " ◆", "accent"), (cut(f"{change} {text}", 28, "") if wide else "", "")]
     if best:
         return [("  ★ " if wide else " ★", "val"), (text if wide else "", "strong")]
     worth = text.startswith(("flat", "overfits")) or text.endswith("loss up")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len
-
+from fxtui.text.cells import cut, text_width
 from fxtui.text.lines import Line, Piece, fit, spread, width_of
 
 _GAP = "  "
@@ -27,7 +26,7 @@ def advice_line(text: str, key: str, width: int) -> Line:
     if not text:
         return fit((("", ""),), width)
     room = width - (len(key) + 6 if key else 3)
-    shown = text if len(text) <= room else text[: max(0, room - 1)] + "…"
+    shown = cut(text, room)
     suffix: Line = ((f" ({key})", "key"),) if key and f"({key})" not in shown else ()
     return fit(((" ▸ ", "warn"), (shown, ""), *suffix), width)
 
@@ -53,7 +52,7 @@ def key_at(line: Line, x: int) -> str:
     for text, role in line:
         if role in ("key", "muted") and text.strip():
             found = text.strip()
-        at += cell_len(text)
+        at += text_width(text)
         if x < at:
             return found if text.strip() else ""
     return ""

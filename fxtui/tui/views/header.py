@@ -10,7 +10,7 @@ from fxtui.protocol.events import StageName
 from fxtui.run.state import RunState
 from fxtui.run.store import plain_name
 from fxtui.text import numbers as formats
-from fxtui.text.columns import cut
+from fxtui.text.cells import cut, fill, text_width
 from fxtui.text.lines import Line, Piece, bar, fit, spread, width_of
 
 _WIDE = 100
@@ -206,16 +206,17 @@ def _pipeline_lines(state: RunState, load: _Load, width: int) -> list[Line]:
         reached = state.stage_mark(stage)
         arrow = "→ " if number < 4 else ""
         room = column - 3 - len(arrow)
-        shown = name if len(name) <= room else name.split()[-1]
+        shown = name if text_width(name) <= room else name.split()[-1]
         names += [
             _MARKS[reached],
-            (f" {shown:<{room}} ", "muted" if reached == "waiting" else "strong"),
+            (f" {fill(shown, room)} ", "muted" if reached == "waiting" else "strong"),
             (arrow, "muted"),
         ]
         shape, figure = _stage_shape(state, stage), _stage_figure(state, stage)
         text = f"  {shape}{figure}"
         # Half a figure would be another one.
-        shapes.append((f"{text if len(text) < column else f'  {shape}':<{column}}"[:column], "muted"))
+        text = text if text_width(text) < column else f"  {shape}"
+        shapes.append((fill(cut(text, column, ""), column), "muted"))
     return [fit(tuple(names), width), fit(tuple(shapes), width)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from fxtui.run.state import RunState
+from fxtui.text.cells import cut, fill, text_width
 from fxtui.text.lines import Line, Piece, fit, title
 
 _NAME = 14
@@ -50,7 +51,8 @@ def _cell(ratio: float | None, measured: bool) -> Piece:
 
 
 def _short(path: str) -> str:
-    return path[: _NAME - 2].ljust(_NAME) if len(path) < _NAME - 1 else f"{path[: _NAME - 2]}… "
+    shown = path if text_width(path) <= _NAME - 2 else cut(path, _NAME - 2, "") + "…"
+    return fill(shown, _NAME)
 
 
 def _axis(columns: int, span: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from fxtui.protocol.events import ClassScore, Evaluation, ImageResult, Prediction
 from fxtui.text import numbers as formats
-from fxtui.text.columns import cut
+from fxtui.text.cells import cut, fill, right, text_width
 from fxtui.text.lines import Line, Piece, bar, fit, spark, title, width_of
 from fxtui.tui.views.picture import picture_lines
 
@@ -38,9 +38,9 @@ def image_list_lines(
     lines = [heading, fit(((columns, "muted"),), width)]
     for at, image in enumerate(images[first : first + max(0, height - 2)], first):
         wrong = image.true != image.predicted
-        true, predicted = (_name(names, label)[:size] for label in (image.true, image.predicted))
+        true, predicted = (right(cut(_name(names, label), size, ""), size) for label in (image.true, image.predicted))
         text = (
-            f" {f'#{image.image}':>6} {true:>{size}} {predicted:>{size}} "
+            f" {f'#{image.image}':>6} {true} {predicted} "
             f"{formats.accuracy(image.probability):>7} {formats.loss(image.loss):>8}"
         )
         line = fit(((" ✗ " if wrong else " ✓ ", "error" if wrong else "ok"), (text[1:], "")), width)
@@ -138,7 +138,7 @@ def _steps(seen: Prediction, names: Sequence[str], width: int) -> list[Line]:
 def _scores(seen: Prediction, names: Sequence[str], width: int, room: int) -> list[Line]:
     note = () if seen.classes == len(seen.scores) else ((f"the first {len(seen.scores)} of {seen.classes}", "muted"),)
     lines = [fit((("", ""),), width), title("Linear Layer to Softmax", (), note, width)]
-    size = max(6, min(14, max(len(_name(names, score.label)) for score in seen.scores)))
+    size = max(6, min(14, max(text_width(_name(names, score.label)) for score in seen.scores)))
     wide = width >= 56
     half = max(3, (width - size - 34) // 3) if wide else 0
     chance = max(6, width - size - 22 - 2 * half - (3 if wide else 0))
@@ -156,7 +156,7 @@ def _scores(seen: Prediction, names: Sequence[str], width: int, room: int) -> li
             mark = (" ▸ ", "accent")
         pieces: list[Piece] = [
             mark,
-            (f"{_name(names, score.label)[:size]:<{size}} ", "strong"),
+            (fill(cut(_name(names, score.label), size, ""), size) + " ", "strong"),
             (f"{score.logit:>+7.2f}", ""),
         ]
         if wide:
@@ -173,20 +173,20 @@ def _scores(seen: Prediction, names: Sequence[str], width: int, room: int) -> li
 def _bar_line(score: ClassScore, names: Sequence[str], width: int) -> Line:
     size = min(8, max(3, width - 20))
     return (
-        (f"{_name(names, score.label)[:size]:>{size}} ", ""),
+        (right(cut(_name(names, score.label), size, ""), size) + " ", ""),
         *bar(score.probability, max(3, width - size - 8)),
         (f"{score.probability:>7.1%}", "strong"),
     )
 
 
 def _pair(label: str, figure: str, width: int) -> Line:
-    label = cut(label, max(1, width - len(figure) - 1))
-    return (label, "strong"), (figure.rjust(max(1, width - len(label))), "")
+    label = cut(label, max(1, width - text_width(figure) - 1))
+    return (label, "strong"), (figure.rjust(max(1, width - text_width(label))), "")
 
 
 def _told(width: int, *texts: str) -> Line:
     """The first of these that there is room for, else the last."""
-    return ((next((text for text in texts if len(text) <= width), texts[-1]), "muted"),)
+    return ((next((text for text in texts if text_width(text) <= width), texts[-1]), "muted"),)
 
 
 def _profile(values: Sequence[float]) -> str:

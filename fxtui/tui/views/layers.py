@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from fxtui.protocol.events import LayerRow
 from fxtui.run.state import RunState
 from fxtui.text import numbers as formats
+from fxtui.text.cells import left, text_width
 from fxtui.text.columns import Column, cells_of, fitting, heads_of
 from fxtui.text.glyphs import asked_mark, trains_mark
 from fxtui.text.lines import Line, bar, fit, title
@@ -60,26 +61,23 @@ def layer_lines(
     ``asked`` are the paths of those that are to change.
     """
     labels = [_label(row, depth, fold) for row, depth, fold in rows]
-    longest = max([_LEAST_NAME, *(len(label) for label in labels)])
+    longest = max([_LEAST_NAME, *(text_width(label) for label in labels)])
     columns = fitting(_COLUMNS, width - _MARK - 1 - min(longest, _MOST_NAME), _GAP)
     used = sum(column.width + _GAP for column in columns)
     name = max(8, min(width - _MARK - 1 - used, _MOST_NAME + 4))
     heads = heads_of(columns, _GAP)
-    lines: list[Line] = [fit(((" " * (_MARK + 1) + "layer".ljust(name), "muted"), (heads, "muted")), width)]
+    lines: list[Line] = [fit(((" " * (_MARK + 1) + left("layer", name), "muted"), (heads, "muted")), width)]
     frontier = frontier_at(rows)
     for at, (row, _, _) in enumerate(rows):
         if at == frontier:
             lines += frontier_lines(state, width)
         trains = row.trainable != "none"
-        text = labels[at]
-        if len(text) > name:
-            text = text[: name - 1] + "…"
         values = cells_of(row, columns, _GAP)
         line: Line = (
             (asked_mark(ascii_only), "warn")
             if row.path in asked
             else (trains_mark(row.trainable, ascii_only), "accent" if trains else "muted"),
-            (" " + text.ljust(name), "warn" if row.fault else "strong" if trains else ""),
+            (" " + left(labels[at], name), "warn" if row.fault else "strong" if trains else ""),
             (values, "" if trains else "muted"),
         )
         line = fit(line, width)

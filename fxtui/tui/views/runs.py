@@ -10,7 +10,8 @@ from pathlib import Path
 from fxtui.advice.rules import standard_error
 from fxtui.run.catalogue import RunEntry, settings_alike, settings_that_differ
 from fxtui.text import numbers as formats
-from fxtui.text.columns import Column, cells_of, cut, fitting, heads_of, left, right
+from fxtui.text.cells import cut, left, right
+from fxtui.text.columns import Column, cells_of, fitting, heads_of
 from fxtui.text.lines import Line, Piece, fit, spark, title
 
 RUN_MARKS: dict[str, Piece] = {
@@ -69,7 +70,7 @@ def run_lines(
     columns = fitting(_COLUMNS, width - _MARK - _LEAST_NAME, _GAP)
     name = min(_MOST_NAME, width - _MARK - sum(c.width + _GAP for c in columns))
     heads = heads_of(columns, _GAP)
-    lines.append(fit(((" " * _MARK + "run".ljust(name), "muted"), (heads, "muted")), width))
+    lines.append(fit(((" " * _MARK + left("run", name), "muted"), (heads, "muted")), width))
     for at, run in enumerate(runs[first : first + max(0, height - 2)], first):
         number = f"▪{marked.index(run.name) + 1}" if run.name in marked else "  "
         cells = cells_of(run, columns, _GAP)

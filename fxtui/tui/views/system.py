@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fxtui.machine.samples import GpuSample, MachineSample
 from fxtui.text import numbers as formats
+from fxtui.text.cells import fill
 from fxtui.text.lines import Line, Piece, bar, fit, spark, spread, title
 from fxtui.tui.terminal.traffic import TerminalUse
 
@@ -123,7 +124,7 @@ def _filled(name: str, used: int | None, total: int | None, width: int) -> Line:
 
 
 def _row(name: str, use: float | None, figure: str, sparks: str, width: int) -> Line:
-    left: Line = ((f" {name:<6}", "muted"), *bar(use or 0.0, 12), (f" {_percent(use)}  ", ""), (figure, ""))
+    left: Line = ((" " + fill(name, 6), "muted"), *bar(use or 0.0, 12), (f" {_percent(use)}  ", ""), (figure, ""))
     return spread(left, ((sparks, "accent"),), width)
 
 
@@ -136,4 +137,4 @@ def _gpu_lines(gpu: GpuSample, sparks: str, width: int) -> list[Line]:
 
 
 def _said(name: str, value: str, width: int) -> Line:
-    return fit(((f" {name:<14}", "muted"), (value, "")), width)
+    return fit(((" " + fill(name, 14), "muted"), (value, "")), width)

@@ -28,7 +28,7 @@ from fxtui.cli.main import main
 from fxtui.config import RunConfig
 from fxtui.engine.features.disk_cache import cache_root
 from fxtui.protocol.events import EpochEnd
-from tests.cli.commands.test_processes import ROOT, events_of, fxtui
+from tests.cli.test_processes import ROOT, events_of, fxtui
 
 KEYS = ["bench", "case", "baseline", "value", "unit", "ratio", "budget", "met"]
 

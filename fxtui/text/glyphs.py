@@ -13,8 +13,8 @@ _TWINS = {
 }  # fmt: skip
 _TABLE = str.maketrans(_TWINS)
 
-TRAINS, FROZEN, MIXED, ASKED = "●", "○", "◐", "◌"
-_BOXES = {TRAINS: "[x]", FROZEN: "[ ]", MIXED: "[-]", ASKED: "[?]"}
+TRAINS, FROZEN, MIXED, PENDING = "●", "○", "◐", "◌"
+_BOXES = {TRAINS: "[x]", FROZEN: "[ ]", MIXED: "[-]", PENDING: "[?]"}
 
 
 def to_ascii(text: str) -> str:
@@ -27,9 +27,9 @@ def trains_mark(share: str, ascii_only: bool) -> str:
     return _mark({"all": TRAINS, "some": MIXED}.get(share, FROZEN), ascii_only)
 
 
-def asked_mark(ascii_only: bool) -> str:
+def pending_mark(ascii_only: bool) -> str:
     """The mark of a layer that is asked to change and has not yet."""
-    return _mark(ASKED, ascii_only)
+    return _mark(PENDING, ascii_only)
 
 
 def _mark(mark: str, ascii_only: bool) -> str:

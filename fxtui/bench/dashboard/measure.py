@@ -15,7 +15,7 @@ from fxtui.bench.dashboard.figures import count_of, has_ended, limit_row, moment
 from fxtui.bench.dashboard.pseudo_terminal import PseudoTerminal, dashboard_arguments
 from fxtui.bench.rows import BenchError, Row
 from fxtui.bench.surroundings import scratch
-from fxtui.text.glyphs import ASKED
+from fxtui.text.glyphs import PENDING
 from fxtui.tui.dashboard.actions import SCREENS
 
 FIRST_PAINT_MS, BYTES_A_SECOND, ANSWER_MS, SCREEN_MS = 700.0, 1500.0, 50.0, 120.0
@@ -40,7 +40,7 @@ class _Key:
     event: str = ""
 
 
-_ASKED = ASKED.encode()
+_ASKED = PENDING.encode()
 # Keys that are pressed in turn. The last ones put things back.
 _KEYS: dict[str, tuple[_Key, ...]] = {
     "cursor": (_Key(b"\x1b[B", _SELECTION), _Key(b"\x1b[A", _SELECTION)),

@@ -64,7 +64,7 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
         self._clock = clock
         self._leaving = False
         self._overlay: tuple[RunEntry, ...] = ()
-        self._asked = PendingCommands()
+        self._pending = PendingCommands()
         self._unseen = False
         self._shown_at = 0.0
         self.state = past or RunState(name=session.run.name)
@@ -103,23 +103,23 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
         for event in self._session.events():
             self._unseen = True
             self.state.apply(event)
-            self._asked.answer(event)
+            self._pending.answer(event)
             self._announce(event)
 
     def _show(self) -> None:
         if isinstance(self.screen, RunScreen) and self.screen.is_mounted:
             self._unseen = False
             self._shown_at = self.frame_pacing.reading(self._clock(), self.state.started)
-            self.screen.asked = self._asked.layers
+            self.screen.pending = self._pending.layers
             self.screen.show_state(self.state, self._shown_at)
 
     def _send(self, command: cmd.AnyCommand) -> None:
         """Send a command, and show at once what has been asked for: the engine answers after its batch."""
         self._session.send(command)
-        self._asked.ask(command, self.state)
+        self._pending.ask(command, self.state)
         if isinstance(self.screen, RunScreen):
-            self.screen.show_asked(self._asked.layers)
-        if len(self._asked) == 1:
+            self.screen.show_pending(self._pending.layers)
+        if len(self._pending) == 1:
             self.set_timer(_LISTENING_SECONDS, self._listen)
 
     def _listen(self) -> None:
@@ -127,11 +127,11 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
         # While the app closes, its screens are gone before its timers.
         if not self.screen_stack:
             return
-        waiting = len(self._asked)
+        waiting = len(self._pending)
         self._take_in()
-        if len(self._asked) < waiting:
+        if len(self._pending) < waiting:
             self._show()
-        if len(self._asked):
+        if len(self._pending):
             self.set_timer(_LISTENING_SECONDS, self._listen)
 
     def _opened(self, name: str) -> RunScreen:
@@ -160,7 +160,7 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
         """Do an action of the registry, or say why it cannot be done now."""
         action = find_action(name)
         if reason := action.refuse(self.state):
-            self.say(f"{action.shown}: {reason}", "warning")
+            self.show_notice(f"{action.shown}: {reason}", "warning")
             return
         match action.handler:
             case Sends(command):
@@ -170,7 +170,7 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
             case ByScreen() as handler if not handler.done_by(self.screen):
                 # The palette does what was chosen a moment later, when another screen may be open.
                 where = ", ".join(SCREENS[screen] for screen in action.screens)
-                self.say(f"{action.shown}: works on {where} only", "warning")
+                self.show_notice(f"{action.shown}: works on {where} only", "warning")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: what works on this screen, the other screens, and the theme."""
@@ -203,9 +203,9 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
 
     def on_notice(self, message: Notice) -> None:
         """A screen has something to tell."""
-        self.say(message.text, message.severity)
+        self.show_notice(message.text, message.severity)
 
-    def say(self, text: str, severity: Severity = "information", timeout: float = 4) -> None:
+    def show_notice(self, text: str, severity: Severity = "information", timeout: float = 4) -> None:
         """Show a line in passing."""
         shown = to_ascii(text) if self.profile.ascii_only else text
         self.notify(shown, severity=severity, timeout=timeout, markup=False)
@@ -220,9 +220,9 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
             case CommandDone():
                 # A price takes longer to read than what was done takes to notice.
                 if event.text:
-                    self.say(event.text, timeout=12 if event.command == "estimate" else 4)
+                    self.show_notice(event.text, timeout=12 if event.command == "estimate" else 4)
             case CommandRefused():
-                self.say(event.reason, "warning")
+                self.show_notice(event.reason, "warning")
             case RunFinished():
                 if self._leaving or event.exit_status == 2:
                     self.exit(event.exit_status)
@@ -268,4 +268,4 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
             return
         self._leaving = True
         self._session.send(cmd.Stop(when="now"))
-        self.say("stopping between two batches, then saving")
+        self.show_notice("stopping between two batches, then saving")

@@ -23,21 +23,21 @@ def stack(x: int, width: int, height: int, wants: Sequence[tuple[str, int, int]]
             chosen.append((name, least, share))
             used += least
     spare, shares = height - used, sum(share for _, _, share in chosen)
-    places: dict[str, Region] = {}
+    layout: dict[str, Region] = {}
     y = top
     for name, least, share in chosen:
         extra = spare * share // shares if shares else 0
         spare -= extra
         shares -= share
-        places[name] = Region(x, y, width, least + extra)
+        layout[name] = Region(x, y, width, least + extra)
         y += least + extra
-    return places
+    return layout
 
 
-def put(widgets: Sequence[Widget], places: Layout) -> None:
+def put(widgets: Sequence[Widget], layout: Layout) -> None:
     """Move each widget to its place; those without one are hidden."""
     for widget in widgets:
-        place = places.get(widget.id or "")
+        place = layout.get(widget.id or "")
         widget.display = place is not None
         if place is not None:
             widget.styles.width, widget.styles.height = place.width, place.height

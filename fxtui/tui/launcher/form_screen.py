@@ -143,7 +143,7 @@ class FormScreen(LineScreen[Path | None]):
         self._refusal = ""
         self._trouble = ""
         self._busy = False
-        self._said = ""
+        self._notice = ""
         self._fields = {
             field.key: TextField(
                 field.key,
@@ -164,7 +164,7 @@ class FormScreen(LineScreen[Path | None]):
     def compose(self) -> ComposeResult:
         """The fields by section, the start, and what the run will be like: beside them, or below."""
         yield self._heading
-        with Horizontal(id="launch-body"):
+        with Horizontal(id="launcher-body"):
             with VerticalScroll(id="form", can_focus=False):
                 section = ""
                 for field in FIELDS:
@@ -222,7 +222,7 @@ class FormScreen(LineScreen[Path | None]):
 
     def on_text_field_changed(self) -> None:
         """Read the fields, say what they mean."""
-        self._said = ""
+        self._notice = ""
         self._read()
 
     def on_text_field_opened(self) -> None:
@@ -256,14 +256,14 @@ class FormScreen(LineScreen[Path | None]):
         if self._config is None:
             key, fault = next(iter(self._faults.items()))
             self._fields[key].focus_text()
-            self._say(f"{BY_KEY[key].label}: {fault}")
+            self._show_notice(f"{BY_KEY[key].label}: {fault}")
         elif self._refusal and figures_of(self._config) == self._known_of:
-            self._say(self._refusal)
+            self._show_notice(self._refusal)
         else:
             try:
                 path = write_config(self._config, self._folder)
             except ConfigError as error:
-                self._say(str(error))
+                self._show_notice(str(error))
             else:
                 self.dismiss(path)
 
@@ -290,8 +290,8 @@ class FormScreen(LineScreen[Path | None]):
         if leave:
             self.dismiss(None)
 
-    def _say(self, text: str) -> None:
-        self._said = text
+    def _show_notice(self, text: str) -> None:
+        self._notice = text
         self._show()
 
     def _read(self) -> None:
@@ -321,11 +321,11 @@ class FormScreen(LineScreen[Path | None]):
             self._fields[key].offer(view.choices(key, self._last, self._names, self._sources))
         self._show_panel()
         path = free_path(self._config, self._folder) if self._config is not None else None
-        text = self._said or (f"f5 writes {path} and starts it" if path else "")
-        if not self._said and faults:
+        text = self._notice or (f"f5 writes {path} and starts it" if path else "")
+        if not self._notice and faults:
             key, fault = next(iter(faults.items()))
             text = f"{BY_KEY[key].label}: {fault}"
-        wrong = bool(self._said or faults)
+        wrong = bool(self._notice or faults)
         self._advice.show([fit(((" ! " if wrong else " ▸ ", "warn"), (text, "error" if wrong else "")), width)])
         self._keys.show([view.key_line(width, self._open_field() is not None)])
 

@@ -27,7 +27,7 @@ _DETAILS_GAP = 2
 
 
 class HomeScreen(LineScreen[None]):
-    """Shows what ``look`` finds, which runs in a thread once the screen stands.
+    """Shows what ``find`` returns, which is called in a thread once the screen stands.
 
     ``clock`` gives seconds since the epoch.
     """
@@ -46,13 +46,13 @@ class HomeScreen(LineScreen[None]):
             self.entry = entry
             self.edit = edit
 
-    def __init__(self, look: Callable[[], Nearby], clock: Callable[[], float], ascii_only: bool) -> None:
+    def __init__(self, find: Callable[[], Nearby], clock: Callable[[], float], ascii_only: bool) -> None:
         super().__init__()
-        self._look = look
+        self._find = find
         self._clock = clock
         self._found: Nearby | None = None
         self._rows: list[view.Row] = []
-        self._header = LineView(id="launch-header", ascii_only=ascii_only)
+        self._header = LineView(id="home-header", ascii_only=ascii_only)
         self._list = ChoiceList(id="choices", ascii_only=ascii_only)
         self._details = LineView(id="details", ascii_only=ascii_only)
         self._advice = LineView(id="advice", ascii_only=ascii_only)
@@ -72,7 +72,7 @@ class HomeScreen(LineScreen[None]):
     def compose(self) -> ComposeResult:
         """The list, details beside it where there is room, and the keys."""
         yield self._header
-        with Horizontal(id="launch-body"):
+        with Horizontal(id="launcher-body"):
             yield self._list
             yield self._details
         yield self._advice
@@ -96,7 +96,7 @@ class HomeScreen(LineScreen[None]):
     @work(exclusive=True)
     async def look_around(self) -> None:
         """Find what is here, in a thread, and show it."""
-        self._found = await asyncio.to_thread(self._look)
+        self._found = await asyncio.to_thread(self._find)
         self._fill()
 
     def on_choice_list_moved(self) -> None:

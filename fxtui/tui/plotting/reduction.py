@@ -1,4 +1,4 @@
-"""Fewer points that look the same: the smallest and the largest of each column."""
+"""Fewer points for the same picture: the smallest and the largest of each column."""
 
 from __future__ import annotations
 

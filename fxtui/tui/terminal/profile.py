@@ -1,4 +1,4 @@
-"""How the dashboard is to look on this terminal."""
+"""What this terminal can show, and what of it is wanted."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from fxtui.run.state import RunState
 from fxtui.text import numbers as formats
 from fxtui.text.cells import left, text_width
 from fxtui.text.columns import Column, cells_of, fitting, heads_of
-from fxtui.text.glyphs import asked_mark, trains_mark
+from fxtui.text.glyphs import pending_mark, trains_mark
 from fxtui.text.lines import Line, bar, fit, title
 
 # A visible row: the layer, its depth, and its fold mark.
@@ -54,11 +54,11 @@ def layers_title(state: RunState, width: int, focused: bool, found: str = "") ->
 
 
 def layer_lines(
-    state: RunState, rows: Sequence[Visible], width: int, cursor: int, asked: Collection[str], ascii_only: bool
+    state: RunState, rows: Sequence[Visible], width: int, cursor: int, pending: Collection[str], ascii_only: bool
 ) -> list[Line]:
     """The column names and the visible layers; the frontier is drawn in its place, above the first row that trains.
 
-    ``asked`` are the paths of those that are to change.
+    ``pending`` are the paths of those that are to change.
     """
     labels = [_label(row, depth, fold) for row, depth, fold in rows]
     longest = max([_LEAST_NAME, *(text_width(label) for label in labels)])
@@ -74,8 +74,8 @@ def layer_lines(
         trains = row.trainable != "none"
         values = cells_of(row, columns, _GAP)
         line: Line = (
-            (asked_mark(ascii_only), "warn")
-            if row.path in asked
+            (pending_mark(ascii_only), "warn")
+            if row.path in pending
             else (trains_mark(row.trainable, ascii_only), "accent" if trains else "muted"),
             (" " + left(labels[at], name), "warn" if row.fault else "strong" if trains else ""),
             (values, "" if trains else "muted"),

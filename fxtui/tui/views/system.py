@@ -76,16 +76,16 @@ def terminal_lines(use: TerminalUse, colors: str, size: tuple[int, int], width: 
     share = use.cost / use.wait if use.wait else 0.0
     return [
         title("Terminal", (), ((f"{size[0]}x{size[1]}, {colors}", "muted"),), width),
-        _said("sent", f"{formats.size(round_figures(use.per_second))}/s, {formats.size(use.total)} in all", width),
-        _said("a write takes", latency, width),
-        _said("frame every", f"{use.wait:.2f} s", width),
-        _said("a frame costs", f"{use.cost * 1e3:.1f} ms, {share:.1%} of the time", width),
+        _fact("sent", f"{formats.size(round_figures(use.per_second))}/s, {formats.size(use.total)} in all", width),
+        _fact("a write takes", latency, width),
+        _fact("frame every", f"{use.wait:.2f} s", width),
+        _fact("a frame costs", f"{use.cost * 1e3:.1f} ms, {share:.1%} of the time", width),
     ]
 
 
 def path_lines(rows: Sequence[tuple[str, str]], name: str, width: int) -> list[Line]:
     """A section of names and what belongs to them, such as versions or paths."""
-    return [title(name, (), (), width), *(_said(key, value, width) for key, value in rows)]
+    return [title(name, (), (), width), *(_fact(key, value, width) for key, value in rows)]
 
 
 def round_figures(value: float, figures: int = 2) -> int:
@@ -136,5 +136,5 @@ def _gpu_lines(gpu: GpuSample, sparks: str, width: int) -> list[Line]:
     ]
 
 
-def _said(name: str, value: str, width: int) -> Line:
+def _fact(name: str, value: str, width: int) -> Line:
     return fit(((" " + fill(name, 14), "muted"), (value, "")), width)

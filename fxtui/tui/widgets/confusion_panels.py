@@ -1,4 +1,4 @@
-"""The confusion matrix with a cursor, and what is said beside it."""
+"""The confusion matrix with a cursor, and what is evaluation beside it."""
 
 from __future__ import annotations
 
@@ -47,22 +47,22 @@ class MatrixPanel(Panel, can_focus=True):
     def draw(self, state: RunState) -> None:
         """The matrix of the last evaluation."""
         width, height = self.size
-        said = state.evaluation
-        if said is None:
+        evaluation = state.evaluation
+        if evaluation is None:
             self.show([title("Confusion", (), (), width, self.has_focus), fit(((_EMPTY, "muted"),), width)])
             return
         if self._cursor is None:
-            worst = confused_pairs(said)
+            worst = confused_pairs(evaluation)
             self._cursor = worst[0][:2] if worst else (0, 0)
-        self.show(
-            matrix_lines(said, _names(state), width, height, self._cursor, shares=self.shares, focused=self.has_focus)
-        )
+        cursor, shares, focused = self._cursor, self.shares, self.has_focus
+        names = _names(state)
+        self.show(matrix_lines(evaluation, names, width, height, cursor, shares=shares, focused=focused))
 
     def action_move(self, down: int, right: int) -> None:
         """Move the cursor."""
-        said = self.state.evaluation if self.state else None
-        if said is not None and self._cursor is not None:
-            last = len(said.support) - 1
+        evaluation = self.state.evaluation if self.state else None
+        if evaluation is not None and self._cursor is not None:
+            last = len(evaluation.support) - 1
             true, predicted = self._cursor
             self._cursor = max(0, min(last, true + down)), max(0, min(last, predicted + right))
             self.redraw()
@@ -101,8 +101,8 @@ class PairPanel(Panel):
 
     def on_click(self, event: events.Click) -> None:
         """The pair in that line."""
-        said = self.state.evaluation if self.state else None
-        pairs = confused_pairs(said) if said else []
+        evaluation = self.state.evaluation if self.state else None
+        pairs = confused_pairs(evaluation) if evaluation else []
         if 1 <= event.y <= len(pairs):
             self.post_message(self.Picked(*pairs[event.y - 1][:2]))
 
@@ -113,8 +113,8 @@ class SmallMatrix(Panel):
     def draw(self, state: RunState) -> None:
         """The matrix of the last evaluation."""
         width, height = self.size
-        said = state.evaluation
-        if said is None:
+        evaluation = state.evaluation
+        if evaluation is None:
             self.show([title("Confusion", (), (), width), fit(((_EMPTY, "muted"),), width)])
             return
-        self.show(matrix_lines(said, _names(state), width, height, (-1, -1), shares=False, focused=False))
+        self.show(matrix_lines(evaluation, _names(state), width, height, (-1, -1), shares=False, focused=False))

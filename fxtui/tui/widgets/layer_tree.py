@@ -42,7 +42,7 @@ class LayerTree(Panel, ScrollingList, can_focus=True):
         self._open: set[str] = set()
         self._cursor: str | None = None
         self._found = ""
-        self.asked: Mapping[str, bool] = {}
+        self.pending: Mapping[str, bool] = {}
         self._visible: list[Visible] = []
         # The frontier's line stands among the rows without being one of the layers.
         self._rows: list[int | None] = []
@@ -86,9 +86,9 @@ class LayerTree(Panel, ScrollingList, can_focus=True):
         self._found = text
         self.redraw()
 
-    def show_asked(self, layers: Mapping[str, bool]) -> None:
+    def show_pending(self, layers: Mapping[str, bool]) -> None:
         """Mark the layers that were asked to change and have not changed yet."""
-        self.asked = layers
+        self.pending = layers
         self.redraw()
 
     def draw(self, state: RunState) -> None:
@@ -99,7 +99,7 @@ class LayerTree(Panel, ScrollingList, can_focus=True):
             self._cursor = frozen[-1] if frozen else (self._visible[0][0].path if self._visible else None)
         width, height = self.size
         cursor = next((at for at, (row, _, _) in enumerate(self._visible) if row.path == self._cursor), -1)
-        heads, *body = layer_lines(state, self._visible, width, cursor, self.asked, self._ascii)
+        heads, *body = layer_lines(state, self._visible, width, cursor, self.pending, self._ascii)
         rows: list[int | None] = list(range(len(self._visible)))
         if len(body) > len(rows) and (frontier := frontier_at(self._visible)) is not None:
             rows.insert(frontier, None)

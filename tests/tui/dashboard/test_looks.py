@@ -1,4 +1,4 @@
-"""What every screen looks like, at three sizes, in both themes, in ASCII and without colour."""
+"""Pictures of every screen, at three sizes, in both themes, in ASCII and without colour."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return Path("runs")
 
 
-@pytest.mark.parametrize(("name", "screen", "size", "options"), LOOKS, ids=[look[0] for look in LOOKS])
+@pytest.mark.parametrize(("name", "screen", "size", "options"), LOOKS, ids=[it[0] for it in LOOKS])
 def test_look(
     snap_compare: Any,
     monkeypatch: pytest.MonkeyPatch,

@@ -44,7 +44,7 @@ async def until(pilot: Pilot[int], true: Callable[[], bool]) -> None:
         await pilot.pause(0.02)
 
 
-def asked(session: FakeSession, kind: type[cmd.Command]) -> list[cmd.Command]:
+def sent(session: FakeSession, kind: type[cmd.Command]) -> list[cmd.Command]:
     return [command for command in session.sent if isinstance(command, kind)]
 
 
@@ -154,16 +154,16 @@ async def test_predict_asks_for_the_evaluation_and_for_the_worst_image_and_shows
     app, session = made(midway())
     async with app.run_test(size=(120, 40)) as pilot:
         await opened(app, pilot, "3")
-        assert asked(session, cmd.Evaluate) == [cmd.Evaluate(limit=1000)]
+        assert sent(session, cmd.Evaluate) == [cmd.Evaluate(limit=1000)]
         session.say(evaluation())
         await settle(app, pilot)
-        assert asked(session, cmd.Predict) == [cmd.Predict(images=(0,))]
+        assert sent(session, cmd.Predict) == [cmd.Predict(images=(0,))]
         session.say(prediction(9, number=0))
         await settle(app, pilot)
         assert "✗ predicted 1, true 8" in text_of(app, "trace")
         await pilot.press("down")
         await settle(app, pilot)
-        assert asked(session, cmd.Predict)[-1] == cmd.Predict(images=(1,))
+        assert sent(session, cmd.Predict)[-1] == cmd.Predict(images=(1,))
         assert "val #1: asked for" in text_of(app, "trace")
 
 
@@ -173,7 +173,7 @@ async def test_a_file_of_any_path_can_be_predicted() -> None:
         await opened(app, pilot, "3")
         await pilot.press("o", *"cat.png", "enter")
         await settle(app, pilot)
-        assert asked(session, cmd.Predict)[-1] == cmd.Predict(images=("cat.png",))
+        assert sent(session, cmd.Predict)[-1] == cmd.Predict(images=("cat.png",))
 
 
 async def test_enter_on_a_confused_pair_shows_its_images() -> None:
@@ -239,7 +239,7 @@ async def test_runs_are_listed_marked_and_compared(tmp_path: Path) -> None:
             "0.003",
             "0.001",
         ]
-        assert "features.8 trains" in text_of(app, "done")
+        assert "features.8 trains" in text_of(app, "history")
         await pilot.press("o", "1")
         await settle(app, pilot)
         plots = [app.screen.query_one(f"#{name}", PlotPanel) for name in ("loss", "accuracy")]
@@ -264,7 +264,7 @@ async def test_a_run_is_removed_only_after_a_question_and_never_while_it_runs(tm
         await pilot.press("y")
         await until(pilot, lambda: not path.exists())
         await until(pilot, lambda: "finished" not in text_of(app, "runs"))
-    assert asked(session, cmd.Stop) == []
+    assert sent(session, cmd.Stop) == []
 
 
 async def test_a_run_that_another_process_has_begun_to_write_is_not_removed(tmp_path: Path) -> None:
@@ -288,9 +288,10 @@ async def test_what_stands_below_the_runs_takes_turns_where_it_is_narrow(tmp_pat
         await opened(app, pilot, "5")
         await until(pilot, lambda: "finished" in text_of(app, "runs"))
         await pilot.press("space", "down", "space")
-        for panel, text in (("compare", "best val"), ("overlay", "epoch"), ("done", "What was done"), ("compare", "")):
+        turns = (("compare", "best val"), ("overlay", "epoch"), ("history", "What was done"), ("compare", ""))
+        for panel, text in turns:
             await settle(app, pilot)
-            shown = [name for name in ("compare", "overlay", "done") if app.screen.query_one(f"#{name}").display]
+            shown = [name for name in ("compare", "overlay", "history") if app.screen.query_one(f"#{name}").display]
             assert shown == [panel]
             assert text in text_of(app, panel)
             await pilot.press("v")

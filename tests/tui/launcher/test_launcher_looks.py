@@ -1,4 +1,4 @@
-"""What the launcher and its form look like: at three sizes, light, in ASCII and without colour."""
+"""Pictures of the launcher and its form: at three sizes, light, in ASCII and without colour."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from fxtui.run.nearby import look_around
 from fxtui.run.preview import Preview
-from fxtui.tui.launcher import home_screen as launch
+from fxtui.tui.launcher import home_screen
 from fxtui.tui.launcher.app import LauncherApp
 from fxtui.tui.launcher.form_screen import FormHelp, FormScreen
 from fxtui.tui.terminal.profile import TerminalProfile
@@ -56,8 +56,8 @@ def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(launch, "_short", lambda _path: Path("~/digits"))
-    monkeypatch.setattr(launch, "__version__", "1.2.3")
+    monkeypatch.setattr(home_screen, "_short", lambda _path: Path("~/digits"))
+    monkeypatch.setattr(home_screen, "__version__", "1.2.3")
     some_runs(Path())
     for kind in ("ants", "bees"):
         for number in range(3):
@@ -67,7 +67,7 @@ def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("still")
-@pytest.mark.parametrize(("name", "screen", "size", "options"), LOOKS, ids=[look[0] for look in LOOKS])
+@pytest.mark.parametrize(("name", "screen", "size", "options"), LOOKS, ids=[it[0] for it in LOOKS])
 def test_look(snap_compare: Any, name: str, screen: str, size: tuple[int, int], options: dict[str, Any]) -> None:
     help = FormHelp(lambda _config: KNOWN, lambda: ("resnet18", "vgg11"), 0.0)
     app = LauncherApp(

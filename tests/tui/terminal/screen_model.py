@@ -1,4 +1,4 @@
-"""A small terminal: it understands what the painter sends and nothing else."""
+"""A small terminal: it understands what the renderer sends and nothing else."""
 
 from __future__ import annotations
 

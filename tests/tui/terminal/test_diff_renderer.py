@@ -1,4 +1,4 @@
-"""Whatever was shown before, what the painter sends leads to the same picture as drawing everything."""
+"""Whatever was shown before, what the renderer sends leads to the same picture as drawing everything."""
 
 from __future__ import annotations
 
@@ -62,46 +62,46 @@ def picture(model: Model) -> list[list[tuple[str, tuple[str, ...]]]]:
 
 @given(st.lists(SCREENS, min_size=2, max_size=4), st.sampled_from([ColorSystem.TRUECOLOR, ColorSystem.STANDARD, None]))
 def test_changes_lead_to_the_same_picture(screens: list, colors: ColorSystem | None) -> None:  # type: ignore[type-arg]
-    painter, shown = DiffRenderer(colors), Model(WIDTH, HEIGHT)
+    renderer, shown = DiffRenderer(colors), Model(WIDTH, HEIGHT)
     for rows in screens:
         strips = [strip_of(row) for row in rows]
-        shown.feed(painter.paint(whole(strips)))
+        shown.feed(renderer.paint(whole(strips)))
         fresh = Model(WIDTH, HEIGHT)
         fresh.feed(DiffRenderer(colors).paint(whole(strips)))
         assert picture(shown) == picture(fresh)
         assert "".join(c for c, _ in shown.cells[0]) == strips[0].text
-        assert painter.paint(whole(strips)) == ""
+        assert renderer.paint(whole(strips)) == ""
 
 
 @given(SCREENS, PIECES, st.integers(1, 8), st.integers(0, HEIGHT - 1))
 def test_a_part_is_drawn_in_its_place(rows: list, pieces: list, x: int, y: int) -> None:  # type: ignore[type-arg]
-    painter, shown = DiffRenderer(ColorSystem.TRUECOLOR), Model(WIDTH, HEIGHT)
-    shown.feed(painter.paint(whole([strip_of([("." * WIDTH, STYLES[1])]) for _ in rows])))
+    renderer, shown = DiffRenderer(ColorSystem.TRUECOLOR), Model(WIDTH, HEIGHT)
+    shown.feed(renderer.paint(whole([strip_of([("." * WIDTH, STYLES[1])]) for _ in rows])))
     strip = strip_of(pieces, 5)
-    shown.feed(painter.paint(part(strip, x, y)))
+    shown.feed(renderer.paint(part(strip, x, y)))
     assert "".join(c for c, _ in shown.cells[y]) == "." * x + strip.text + "." * (WIDTH - x - 5)
 
 
 def test_one_changed_figure_is_one_move_and_one_pen() -> None:
-    painter = DiffRenderer(ColorSystem.TRUECOLOR)
+    renderer = DiffRenderer(ColorSystem.TRUECOLOR)
     before, after = (strip_of([("loss ", STYLES[1]), (text, STYLES[2])]) for text in ("0.1881", "0.1879"))
-    painter.paint(whole([before]))
-    assert painter.paint(whole([after])) == "\x1b[1;10H\x1b[38;2;0;255;0;48;2;16;32;48m79\x1b[m"
+    renderer.paint(whole([before]))
+    assert renderer.paint(whole([after])) == "\x1b[1;10H\x1b[38;2;0;255;0;48;2;16;32;48m79\x1b[m"
 
 
 def test_the_colour_of_blanks_alone_is_not_sent() -> None:
-    painter = DiffRenderer(ColorSystem.TRUECOLOR)
-    painter.paint(whole([strip_of([("   ", STYLES[1])])]))
-    assert painter.paint(whole([strip_of([("   ", STYLES[2])])])) == ""
-    assert painter.paint(whole([strip_of([("   ", STYLES[4])])])) != ""
+    renderer = DiffRenderer(ColorSystem.TRUECOLOR)
+    renderer.paint(whole([strip_of([("   ", STYLES[1])])]))
+    assert renderer.paint(whole([strip_of([("   ", STYLES[2])])])) == ""
+    assert renderer.paint(whole([strip_of([("   ", STYLES[4])])])) != ""
 
 
 def test_after_the_terminal_was_cleared_everything_is_sent() -> None:
-    painter = DiffRenderer(None)
+    renderer = DiffRenderer(None)
     strips = [strip_of([("abc", STYLES[0])])]
-    first = painter.paint(whole(strips))
-    painter.forget()
-    assert painter.paint(whole(strips)) == first != ""
+    first = renderer.paint(whole(strips))
+    renderer.forget()
+    assert renderer.paint(whole(strips)) == first != ""
 
 
 @pytest.mark.parametrize("style", [Style(color="red", bold=True), Style(bgcolor="#112233", bold=True, dim=None)])

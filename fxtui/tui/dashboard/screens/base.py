@@ -30,8 +30,8 @@ _WIDE = 100
 class RunScreen(LineScreen[None]):
     """Shows a run's state. What the user wants goes to the application: as an action by name, or as a message.
 
-    A screen has the panels that `panels` returns, where `places` puts them. It is told of a new state only while it is
-    on top; so nothing hidden is computed.
+    A screen has the panels that `panels` returns, where `panel_layout` puts them. It is told of a new state only while
+    it is on top; so nothing hidden is computed.
     """
 
     NAME: ClassVar[str]
@@ -53,7 +53,7 @@ class RunScreen(LineScreen[None]):
         self._keys = LineView(id="keys", ascii_only=profile.ascii_only)
         self._too_small = LineView(id="too-small", ascii_only=profile.ascii_only)
         self._key_line: Line = ()
-        self.asked: Mapping[str, bool] = {}
+        self.pending: Mapping[str, bool] = {}
         self._room = (0, 0)
         self._built: tuple[Panel, ...] = ()
 
@@ -61,7 +61,7 @@ class RunScreen(LineScreen[None]):
         """The panels of this screen, made anew; called once."""
         return ()
 
-    def places(self, width: int, height: int) -> Layout:  # noqa: ARG002  # a screen of one panel needs no more
+    def panel_layout(self, width: int, height: int) -> Layout:  # noqa: ARG002  # a screen of one panel needs no more
         """Where the panels stand in a body of this size; those left out are hidden."""
         return {}
 
@@ -99,7 +99,7 @@ class RunScreen(LineScreen[None]):
 
     def place_panels(self) -> None:
         """Put the panels where they belong now."""
-        put(self._built, self.places(*self._room))
+        put(self._built, self.panel_layout(*self._room))
         self.call_after_refresh(self.refresh_state)
 
     def show_state(self, state: RunState, now: float | None) -> None:
@@ -123,9 +123,9 @@ class RunScreen(LineScreen[None]):
         if self.is_mounted:
             self.show_state(self.state, None)
 
-    def show_asked(self, layers: Mapping[str, bool]) -> None:
+    def show_pending(self, layers: Mapping[str, bool]) -> None:
         """Take in which layers were asked to train or be frozen, and have not been answered for."""
-        self.asked = layers
+        self.pending = layers
 
     def show_body(self, state: RunState) -> None:
         """What a screen shows beside its panels."""

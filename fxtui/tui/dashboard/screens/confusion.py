@@ -35,7 +35,7 @@ class ConfusionScreen(RunScreen, ActsOnMatrix):
         self, state: RunState, surroundings: Surroundings, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(state, surroundings)
-        self._questions = ImageRequests(clock)
+        self._requests = ImageRequests(clock)
 
     def panels(self) -> tuple[Panel, ...]:
         """The matrix first, so that the arrows work at once."""
@@ -47,7 +47,7 @@ class ConfusionScreen(RunScreen, ActsOnMatrix):
             PairPanel(id="pairs", ascii_only=plain),
         )
 
-    def places(self, width: int, height: int) -> Layout:
+    def panel_layout(self, width: int, height: int) -> Layout:
         """The matrix at the left or above, the classes and the pairs beside or below."""
         classes = len(self.state.data.classes) if self.state.data else 10
         if width >= _WIDE:
@@ -63,8 +63,8 @@ class ConfusionScreen(RunScreen, ActsOnMatrix):
 
     def show_body(self, state: RunState) -> None:
         """Ask for the evaluation of the last epoch."""
-        if (question := self._questions.next_evaluation(state)) is not None:
-            self.post_message(CommandWanted(question))
+        if (request := self._requests.next_evaluation(state)) is not None:
+            self.post_message(CommandWanted(request))
 
     def do_show_images(self) -> None:
         """The images in the cell under the cursor."""

@@ -50,7 +50,7 @@ class LayersScreen(TreeScreen, ActsOnLayers):
         yield from super().compose()
         yield FindField(placeholder="a part of a layer's name or type", id="find")
 
-    def places(self, width: int, height: int) -> Layout:
+    def panel_layout(self, width: int, height: int) -> Layout:
         """The tree above; the price and the map below it, side by side where it is wide."""
         if width < _WIDE:
             below = 8 if height >= 18 else 0

@@ -38,7 +38,7 @@ class LogScreen(RunScreen, ActsOnLog):
         yield from super().compose()
         yield FindField(placeholder="text to find", id="find")
 
-    def places(self, width: int, height: int) -> Layout:
+    def panel_layout(self, width: int, height: int) -> Layout:
         """All the room there is."""
         return stack(0, width, height, (("whole-log", height, 0),))
 

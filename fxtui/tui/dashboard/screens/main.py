@@ -46,7 +46,7 @@ class MainScreen(TreeScreen, PlotKeys):
         self, state: RunState, surroundings: Surroundings, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(state, surroundings)
-        self._questions = ImageRequests(clock, between=_PREDICTION_SECONDS)
+        self._requests = ImageRequests(clock, between=_PREDICTION_SECONDS)
 
     def panels(self) -> tuple[Panel, ...]:
         """The layers come first, so that their keys work at once."""
@@ -67,9 +67,9 @@ class MainScreen(TreeScreen, PlotKeys):
             SystemPanel(around.machine, around.traffic, id="system", ascii_only=plain),
         )
 
-    def places(self, width: int, height: int) -> Layout:
+    def panel_layout(self, width: int, height: int) -> Layout:
         """One column of panels, two, or three, by the room there is."""
-        return main_places(width, height)
+        return main_layout(width, height)
 
     def overlay(self, runs: tuple[RunEntry, ...]) -> None:
         """Draw the validation curves of other runs beside this one's."""
@@ -82,11 +82,11 @@ class MainScreen(TreeScreen, PlotKeys):
         if not self.query_one(PredictionPanel).display or state.evaluation is None or not state.evaluation.images:
             return
         worst = chosen_images(state.evaluation, errors_first=False, pair=None)[0]
-        if (question := self._questions.next_image(state, worst.image, len(state.epochs))) is not None:
-            self.post_message(CommandWanted(question))
+        if (request := self._requests.next_image(state, worst.image, len(state.epochs))) is not None:
+            self.post_message(CommandWanted(request))
 
 
-def main_places(width: int, height: int) -> Layout:
+def main_layout(width: int, height: int) -> Layout:
     """Where the panels of the main screen stand in a body of so many cells."""
     plots = (("loss", 6, 3), ("accuracy", 6, 3), ("epochs", 4, 3))
     if width >= _HUGE:

@@ -37,7 +37,7 @@ class PredictScreen(RunScreen, ActsOnImages):
         self, state: RunState, surroundings: Surroundings, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(state, surroundings)
-        self._questions = ImageRequests(clock)
+        self._requests = ImageRequests(clock)
         self._file = ""
 
     def panels(self) -> tuple[Panel, ...]:
@@ -52,7 +52,7 @@ class PredictScreen(RunScreen, ActsOnImages):
         yield from super().compose()
         yield FindField(placeholder="path of an image file", id="find")
 
-    def places(self, width: int, height: int) -> Layout:
+    def panel_layout(self, width: int, height: int) -> Layout:
         """The list at the left, the trace at the right."""
         left = min(46, max(36, width // 3))
         return {
@@ -62,7 +62,7 @@ class PredictScreen(RunScreen, ActsOnImages):
 
     def show_body(self, state: RunState) -> None:
         """Ask for what is missing."""
-        if (evaluation := self._questions.next_evaluation(state)) is not None:
+        if (evaluation := self._requests.next_evaluation(state)) is not None:
             self.post_message(CommandWanted(evaluation))
         picked = self._list.selected
         image = self._file or (f"val #{picked.image}" if picked else "")
@@ -73,8 +73,8 @@ class PredictScreen(RunScreen, ActsOnImages):
             return
         # It must not grow older than the list beside it.
         epoch = state.evaluation.epoch if state.evaluation else 0
-        if (question := self._questions.next_image(state, picked.image, epoch)) is not None:
-            self.post_message(CommandWanted(question))
+        if (request := self._requests.next_image(state, picked.image, epoch)) is not None:
+            self.post_message(CommandWanted(request))
 
     def on_image_list_moved(self, _message: ImageList.Moved) -> None:
         """Another image: back from a file."""

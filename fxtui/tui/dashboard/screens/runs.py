@@ -29,7 +29,7 @@ _GAP = 3
 _WIDE = 98
 _READ_SECONDS = 5.0
 # What stands below the table, one at a time where it is narrow.
-_BELOW = ("compare", "overlay", "done")
+_BELOW = ("compare", "overlay", "history")
 
 
 class RunsScreen(RunScreen, ActsOnRuns):
@@ -59,10 +59,10 @@ class RunsScreen(RunScreen, ActsOnRuns):
         self._table = RunTable(id="runs", ascii_only=plain)
         self._plot = OverlayPlot(id="overlay", ascii_only=plain)
         self._compare = ComparePanel(id="compare", ascii_only=plain)
-        self._done = HistoryPanel(id="done", ascii_only=plain)
-        return self._table, self._plot, self._compare, self._done
+        self._history = HistoryPanel(id="history", ascii_only=plain)
+        return self._table, self._plot, self._compare, self._history
 
-    def places(self, width: int, height: int) -> Layout:
+    def panel_layout(self, width: int, height: int) -> Layout:
         """The table above; differences, plot and deeds below it, one of them where it is narrow."""
         top = max(5, height * 2 // 5)
         below = height - top - 1
@@ -72,7 +72,7 @@ class RunsScreen(RunScreen, ActsOnRuns):
         return {
             **stack(0, width, top, (("runs", top, 0),)),
             **stack(0, half, below, (("overlay", below, 0),), top + 1),
-            **stack(half + _GAP, width - half - _GAP, below, (("compare", 9, 2), ("done", 4, 1)), top + 1),
+            **stack(half + _GAP, width - half - _GAP, below, (("compare", 9, 2), ("history", 4, 1)), top + 1),
         }
 
     def show_state(self, state: RunState, now: float | None) -> None:
@@ -80,7 +80,7 @@ class RunsScreen(RunScreen, ActsOnRuns):
         own = entry_of(state, self._run, running=not state.ended)
         self._table.set_entries([own, *(run for run in self._others if run.path != self._run.path)])
         self._compare.runs = self._plot.runs = self._table.marked
-        self._done.run = self._table.selected
+        self._history.run = self._table.selected
         super().show_state(state, now)
 
     def show_body(self, state: RunState) -> None:  # noqa: ARG002  # a screen's signature
@@ -120,7 +120,7 @@ class RunsScreen(RunScreen, ActsOnRuns):
 
     def do_below_runs(self) -> None:
         """The next of what there is below the table."""
-        if all(panel.display for panel in (self._compare, self._plot, self._done)):
+        if all(panel.display for panel in (self._compare, self._plot, self._history)):
             self.post_message(Notice("what differs, the curves and what was done are in sight already"))
             return
         self._below = _BELOW[(_BELOW.index(self._below) + 1) % len(_BELOW)]

@@ -30,6 +30,6 @@ class SystemScreen(RunScreen):
             VersionsPanel(id="versions", ascii_only=plain),
         )
 
-    def places(self, width: int, height: int) -> Layout:
+    def panel_layout(self, width: int, height: int) -> Layout:
         """The machine takes what the others leave."""
         return stack(0, width, height, (("machine", 6, 1), ("terminal", 6, 0), ("paths", 6, 0), ("versions", 7, 0)))

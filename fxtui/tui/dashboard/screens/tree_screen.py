@@ -31,17 +31,17 @@ class TreeScreen(RunScreen, ActsOnTree):
         row = self.query_one(LayerTree).selected
         if row is None:
             return None
-        trains = self.asked.get(row.path, row.trainable == "all")
+        trains = self.pending.get(row.path, row.trainable == "all")
         return cmd.SetTrainable(paths=(row.path,), value=not trains)
 
-    def show_asked(self, layers: Mapping[str, bool]) -> None:
+    def show_pending(self, layers: Mapping[str, bool]) -> None:
         """Mark them in the tree at once."""
-        super().show_asked(layers)
-        self.query_one(LayerTree).show_asked(layers)
+        super().show_pending(layers)
+        self.query_one(LayerTree).show_pending(layers)
 
     def show_state(self, state: RunState, now: float | None) -> None:
         """With the marks of what has been asked."""
-        self.query_one(LayerTree).asked = self.asked
+        self.query_one(LayerTree).pending = self.pending
         super().show_state(state, now)
 
     def on_layer_tree_moved(self, _message: LayerTree.Moved) -> None:

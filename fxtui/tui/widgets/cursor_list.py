@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from textual.message import Message
 
-from fxtui.tui.widgets.panels import Panel
+from fxtui.tui.widgets.panel import Panel
 from fxtui.tui.widgets.scrolling_list import ScrollingList
 
 Entry = TypeVar("Entry")

@@ -12,7 +12,7 @@ from textual.message import Message
 from fxtui.protocol.events import LayerRow
 from fxtui.run.state import RunState
 from fxtui.tui.views.layers import Visible, frontier_at, layer_lines, layers_title
-from fxtui.tui.widgets.panels import Panel
+from fxtui.tui.widgets.panel import Panel
 from fxtui.tui.widgets.scrolling_list import ScrollingList
 
 # Rows that stay in sight beyond the cursor, and cells that count as a layer's mark.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fxtui.run.state import RunState
 from fxtui.tui.views.log import found_lines, log_line, log_title
-from fxtui.tui.widgets.panels import Panel
+from fxtui.tui.widgets.panel import Panel
 from fxtui.tui.widgets.scrolling_list import ScrollingList
 
 

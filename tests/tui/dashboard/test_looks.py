@@ -14,7 +14,7 @@ from fxtui.tui.dashboard.actions import SCREENS
 from fxtui.tui.dashboard.app import DashboardApp
 from fxtui.tui.terminal.profile import TerminalProfile
 from fxtui.tui.terminal.traffic import TerminalUse
-from fxtui.tui.widgets import system_panel
+from fxtui.tui.widgets.panels import system as system_panels
 from tests.tui.dashboard.test_dashboard import settle, text_of
 from tests.tui.fake import START, FakeSession, beginning, finished, looked_at
 from tests.tui.runs import some_runs
@@ -63,8 +63,8 @@ def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A place with some runs, in which neither hour, machine nor versions differ from one test to another."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-    monkeypatch.setattr(system_panel, "_version", lambda _name: "1.2.3")
-    monkeypatch.setattr(system_panel.platform, "python_version", lambda: "3.11.0")
+    monkeypatch.setattr(system_panels, "_version", lambda _name: "1.2.3")
+    monkeypatch.setattr(system_panels.platform, "python_version", lambda: "3.11.0")
     monkeypatch.chdir(tmp_path)
     some_runs(Path())
     return Path("runs")

@@ -20,7 +20,8 @@ from fxtui.tui.views.footer import KeyHint, advice_line, key_at, key_line
 from fxtui.tui.views.header import Tabs, screen_at
 from fxtui.tui.widgets.line_screen import LineScreen
 from fxtui.tui.widgets.line_view import LineView
-from fxtui.tui.widgets.panels import HeaderPanel, Panel
+from fxtui.tui.widgets.panel import Panel
+from fxtui.tui.widgets.panels.overview import HeaderPanel
 
 SMALLEST = (40, 10)
 _HEADER_WIDE, _HEADER_NARROW, _HEADER_LEAST = 4, 3, 2

@@ -17,8 +17,8 @@ from fxtui.tui.dashboard.owners import ActsOnMatrix
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.dashboard.surroundings import Surroundings
 from fxtui.tui.views.footer import KeyHint
-from fxtui.tui.widgets.confusion_panels import ClassPanel, MatrixPanel, PairPanel
-from fxtui.tui.widgets.panels import Panel
+from fxtui.tui.widgets.panel import Panel
+from fxtui.tui.widgets.panels.confusion import ClassPanel, MatrixPanel, PairPanel
 
 _GAP = 2
 _WIDE = 98

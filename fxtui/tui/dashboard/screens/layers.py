@@ -17,8 +17,8 @@ from fxtui.tui.dashboard.screens.tree_screen import TreeScreen
 from fxtui.tui.views.footer import KeyHint
 from fxtui.tui.widgets.find_field import FindField
 from fxtui.tui.widgets.layer_tree import LayerTree
-from fxtui.tui.widgets.panels import Panel
-from fxtui.tui.widgets.tree_panels import HeatPanel, WhatIfPanel
+from fxtui.tui.widgets.panel import Panel
+from fxtui.tui.widgets.panels.beside_tree import HeatPanel, WhatIfPanel
 
 _WIDE = 98
 _GAP = 3

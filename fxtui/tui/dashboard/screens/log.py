@@ -14,7 +14,7 @@ from fxtui.tui.dashboard.owners import ActsOnLog
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.views.footer import KeyHint
 from fxtui.tui.widgets.find_field import FindField
-from fxtui.tui.widgets.panels import Panel
+from fxtui.tui.widgets.panel import Panel
 from fxtui.tui.widgets.whole_log import WholeLog
 
 

@@ -20,13 +20,14 @@ from fxtui.tui.dashboard.surroundings import Surroundings
 from fxtui.tui.views.curves import OverlayRun
 from fxtui.tui.views.footer import KeyHint
 from fxtui.tui.views.images import chosen_images
-from fxtui.tui.widgets.confusion_panels import SmallMatrix
-from fxtui.tui.widgets.image_panels import PredictionPanel
 from fxtui.tui.widgets.layer_tree import LayerTree
-from fxtui.tui.widgets.panels import EpochPanel, LogPanel, Panel
-from fxtui.tui.widgets.plot_panel import PlotPanel
-from fxtui.tui.widgets.system_panel import SystemPanel
-from fxtui.tui.widgets.tree_panels import HeatPanel, WhatIfPanel
+from fxtui.tui.widgets.panel import Panel
+from fxtui.tui.widgets.panels.beside_tree import HeatPanel, WhatIfPanel
+from fxtui.tui.widgets.panels.confusion import SmallMatrix
+from fxtui.tui.widgets.panels.images import PredictionPanel
+from fxtui.tui.widgets.panels.overview import EpochPanel, LogPanel
+from fxtui.tui.widgets.panels.plot import PlotPanel
+from fxtui.tui.widgets.panels.system import SystemPanel
 
 _WIDE, _HUGE = 98, 158
 _LEAST_FOUR = 12

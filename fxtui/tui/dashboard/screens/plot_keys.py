@@ -9,7 +9,7 @@ from textual.dom import DOMNode
 
 from fxtui.tui.dashboard.owners import ActsOnPlots
 from fxtui.tui.views.curves import AXES, PlotSettings, shown_by
-from fxtui.tui.widgets.plot_panel import PlotPanel
+from fxtui.tui.widgets.panels.plot import PlotPanel
 
 
 class PlotKeys(DOMNode, ActsOnPlots):

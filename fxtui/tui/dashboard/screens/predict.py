@@ -20,8 +20,8 @@ from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.dashboard.surroundings import Surroundings
 from fxtui.tui.views.footer import KeyHint
 from fxtui.tui.widgets.find_field import FindField
-from fxtui.tui.widgets.image_panels import ImageList, TracePanel
-from fxtui.tui.widgets.panels import Panel
+from fxtui.tui.widgets.panel import Panel
+from fxtui.tui.widgets.panels.images import ImageList, TracePanel
 
 _GAP = 2
 

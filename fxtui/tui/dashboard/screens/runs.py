@@ -22,8 +22,8 @@ from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.dashboard.screens.dialogs import ConfirmDialog
 from fxtui.tui.dashboard.surroundings import Surroundings
 from fxtui.tui.views.footer import KeyHint
-from fxtui.tui.widgets.panels import Panel
-from fxtui.tui.widgets.run_panels import ComparePanel, HistoryPanel, OverlayPlot, RunTable
+from fxtui.tui.widgets.panel import Panel
+from fxtui.tui.widgets.panels.runs import ComparePanel, HistoryPanel, OverlayPlot, RunTable
 
 _GAP = 3
 _WIDE = 98

@@ -9,8 +9,8 @@ from textual.binding import BindingType
 from fxtui.tui.dashboard.actions import bindings_on
 from fxtui.tui.dashboard.layout import Layout, stack
 from fxtui.tui.dashboard.screens.base import RunScreen
-from fxtui.tui.widgets.panels import Panel
-from fxtui.tui.widgets.system_panel import MachinePanel, PathsPanel, TerminalPanel, VersionsPanel
+from fxtui.tui.widgets.panel import Panel
+from fxtui.tui.widgets.panels.system import MachinePanel, PathsPanel, TerminalPanel, VersionsPanel
 
 
 class SystemScreen(RunScreen):

@@ -10,7 +10,7 @@ from fxtui.tui.dashboard.messages import CommandWanted
 from fxtui.tui.dashboard.owners import ActsOnTree
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.widgets.layer_tree import LayerTree
-from fxtui.tui.widgets.tree_panels import WhatIfPanel
+from fxtui.tui.widgets.panels.beside_tree import WhatIfPanel
 
 
 class TreeScreen(RunScreen, ActsOnTree):

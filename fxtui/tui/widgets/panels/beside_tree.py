@@ -12,7 +12,7 @@ from fxtui.run.state import RunState
 from fxtui.tui.views.heat import heat_lines
 from fxtui.tui.views.layers import fault_line
 from fxtui.tui.views.what_if import what_if_lines
-from fxtui.tui.widgets.panels import Panel
+from fxtui.tui.widgets.panel import Panel
 
 
 class WhatIfPanel(Panel):

@@ -7,7 +7,7 @@ from fxtui.run.state import RunState
 from fxtui.text.lines import fit, title
 from fxtui.tui.views.images import chosen_images, image_list_lines, prediction_lines, trace_lines
 from fxtui.tui.widgets.cursor_list import CursorList
-from fxtui.tui.widgets.panels import Panel
+from fxtui.tui.widgets.panel import Panel
 
 
 class ImageList(CursorList[ImageResult]):

@@ -18,7 +18,7 @@ from fxtui.tui.plotting.scale import GUTTER, column_of, x_of
 from fxtui.tui.plotting.spec import Limits
 from fxtui.tui.views.curves import CurveSource, OverlayRun, PlotSettings, Reading, What, on_axis, x_end
 from fxtui.tui.views.plots import accuracy_title, loss_title, reading_title
-from fxtui.tui.widgets.panels import Panel
+from fxtui.tui.widgets.panel import Panel
 
 _SECONDS_BETWEEN_BATCHES = 0.5
 _FAR = 10

@@ -15,7 +15,7 @@ from fxtui.tui.terminal.theme import DARK
 from fxtui.tui.views.curves import OverlayRun
 from fxtui.tui.widgets.line_screen import LineScreen
 from fxtui.tui.widgets.line_view import LineView
-from fxtui.tui.widgets.plot_panel import PlotPanel
+from fxtui.tui.widgets.panels.plot import PlotPanel
 from tests.tui.fake import batch
 from tests.tui.views.test_curves import state_of, trained
 

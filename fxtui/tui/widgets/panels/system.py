@@ -12,7 +12,7 @@ from fxtui.run.store import RunDirectory
 from fxtui.text import numbers as formats
 from fxtui.tui.terminal.traffic import TerminalUse, Traffic
 from fxtui.tui.views.system import machine_lines, path_lines, system_panel_lines, terminal_lines
-from fxtui.tui.widgets.panels import Panel
+from fxtui.tui.widgets.panel import Panel
 
 _PACKAGES = ("fxtui", "torch", "textual")
 

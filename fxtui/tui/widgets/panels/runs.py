@@ -11,7 +11,7 @@ from fxtui.tui.plotting.figure import draw_plot
 from fxtui.tui.plotting.spec import Curve, Overlay, PlotSpec
 from fxtui.tui.views.runs import difference_lines, history_lines, run_lines
 from fxtui.tui.widgets.cursor_list import CursorList
-from fxtui.tui.widgets.panels import Panel
+from fxtui.tui.widgets.panel import Panel
 
 _MOST_MARKS = 6
 _ORDERS: dict[str, Callable[[RunEntry], float]] = {

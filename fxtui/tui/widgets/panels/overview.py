@@ -1,4 +1,4 @@
-"""The panels of the main screen: each takes a run's state and shows it in the room it has."""
+"""The header of every screen, and the panels that tell how it went: the epochs, and the last of the log."""
 
 from __future__ import annotations
 
@@ -7,39 +7,7 @@ from fxtui.run.state import RunState
 from fxtui.tui.views.epochs import epoch_lines
 from fxtui.tui.views.header import Tabs, header_lines
 from fxtui.tui.views.log import log_lines
-from fxtui.tui.widgets.line_view import LineView
-
-
-class Panel(LineView):
-    """A panel shows a state; it keeps it, to draw itself again when its size or focus changes."""
-
-    state: RunState | None = None
-
-    def update(self, state: RunState) -> None:
-        """Show this state."""
-        self.state = state
-        if self.size.width and self.display:
-            self.draw(state)
-
-    def draw(self, state: RunState) -> None:
-        """Put the lines together; each panel does so in its own way."""
-
-    def on_resize(self) -> None:
-        """Draw for the new size."""
-        self.redraw()
-
-    def on_focus(self) -> None:
-        """Show the heading of the panel in focus."""
-        self.redraw()
-
-    def on_blur(self) -> None:
-        """Show the heading as of any other."""
-        self.redraw()
-
-    def redraw(self) -> None:
-        """Draw the state again, in the room and with the focus there is now."""
-        if self.state is not None:
-            self.update(self.state)
+from fxtui.tui.widgets.panel import Panel
 
 
 class EpochPanel(Panel, can_focus=True):

@@ -11,7 +11,7 @@ from textual.message import Message
 from fxtui.run.state import RunState
 from fxtui.text.lines import fit, title
 from fxtui.tui.views.confusion import class_lines, confused_pairs, matrix_lines, pair_lines
-from fxtui.tui.widgets.panels import Panel
+from fxtui.tui.widgets.panel import Panel
 
 _EMPTY = "comes after the first epoch"
 

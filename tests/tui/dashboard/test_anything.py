@@ -19,7 +19,7 @@ from fxtui.run.store import RunStore
 from fxtui.tui.dashboard.app import DashboardApp
 from fxtui.tui.dashboard.screens.base import RunScreen
 from fxtui.tui.widgets.layer_tree import LayerTree
-from tests.tui.dashboard.test_dashboard import text_of
+from tests.tui.dashboard.watched import text_of
 from tests.tui.runs import some_runs
 
 # All that is bound, and some that is not. `d` and `ctrl+q`, `s` in a dialog end what is to be tried.

@@ -8,35 +8,17 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from textual.command import CommandPalette
-from textual.pilot import Pilot
 
 from fxtui.protocol import commands as cmd
 from fxtui.protocol import events as ev
-from fxtui.tui.dashboard.app import DashboardApp
 from fxtui.tui.dashboard.screens.dialogs import HelpDialog, LearningRateDialog, QuitDialog
 from fxtui.tui.widgets.layer_tree import LayerTree
 from fxtui.tui.widgets.line_view import LineView
-from tests.tui.fake import START, FakeSession, batch, beginning, epoch_end, finished, midway, thaw
-
-
-def made(events: list[ev.Event], **options: Any) -> tuple[DashboardApp, FakeSession]:
-    session = FakeSession(events)
-    return DashboardApp(session, clock=lambda: START + 70, **options), session
-
-
-async def settle(app: DashboardApp, pilot: Pilot[int]) -> None:
-    app.drain()
-    await pilot.pause()
-    await pilot.pause()
-
-
-def text_of(app: DashboardApp, name: str) -> str:
-    widget = app.screen.query_one(f"#{name}", LineView)
-    return "\n".join(widget.render_line(y).text.rstrip() for y in range(widget.size.height))
+from tests.tui.dashboard.watched import made, settle, text_of
+from tests.tui.fake import batch, beginning, epoch_end, finished, midway, thaw
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from fxtui.run.session.local import LocalSession
 from fxtui.run.store import RunStore
 from fxtui.tui.dashboard.app import DashboardApp
 from fxtui.tui.widgets.layer_tree import LayerTree
-from tests.tui.dashboard.test_dashboard import text_of
+from tests.tui.dashboard.watched import text_of
 
 
 async def until(pilot: Pilot[int], true: Callable[[], bool]) -> None:

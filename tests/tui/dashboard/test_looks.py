@@ -15,7 +15,7 @@ from fxtui.tui.dashboard.app import DashboardApp
 from fxtui.tui.terminal.profile import TerminalProfile
 from fxtui.tui.terminal.traffic import TerminalUse
 from fxtui.tui.widgets.panels import system as system_panels
-from tests.tui.dashboard.test_dashboard import settle, text_of
+from tests.tui.dashboard.watched import settle, text_of
 from tests.tui.fake import START, FakeSession, beginning, finished, looked_at
 from tests.tui.runs import some_runs
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from rich.markup import escape
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -41,9 +42,9 @@ class QuitDialog(ModalScreen[Answer]):
         """Close with the answer."""
         self.dismiss(answer)
 
-    def on_click(self, event: object) -> None:
+    def on_click(self, event: events.Click) -> None:
         """The answers can be clicked."""
-        match getattr(getattr(event, "widget", None), "id", None):
+        match event.widget and event.widget.id:
             case "answer-stop":
                 self.dismiss("stop")
             case "answer-detach":
@@ -76,9 +77,9 @@ class ConfirmDialog(ModalScreen[bool]):
         """Close with the answer."""
         self.dismiss(answer)
 
-    def on_click(self, event: object) -> None:
+    def on_click(self, event: events.Click) -> None:
         """The answers can be clicked."""
-        match getattr(getattr(event, "widget", None), "id", None):
+        match event.widget and event.widget.id:
             case "answer-yes":
                 self.dismiss(True)
             case "answer-no":

@@ -23,7 +23,7 @@ from fxtui.tui.terminal.profile import TerminalProfile
 from fxtui.tui.widgets.line_view import LineView
 from fxtui.tui.widgets.panels.plot import PlotPanel
 from tests.run.samples import prediction
-from tests.tui.dashboard.test_dashboard import made, settle, text_of
+from tests.tui.dashboard.watched import made, settle, text_of
 from tests.tui.fake import START, FakeSession, evaluation, looked_at, midway
 from tests.tui.runs import some_runs
 

@@ -64,7 +64,7 @@ def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     monkeypatch.setattr(system_panels, "_version", lambda _name: "1.2.3")
-    monkeypatch.setattr(system_panels.platform, "python_version", lambda: "3.11.0")
+    monkeypatch.setattr("platform.python_version", lambda: "3.11.0")
     monkeypatch.chdir(tmp_path)
     some_runs(Path())
     return Path("runs")

@@ -30,7 +30,7 @@ class Clock:
 class Plots(LineScreen[None], PlotKeys):
     def __init__(self, clock: Clock) -> None:
         super().__init__()
-        self.panels = [PlotPanel(what, id=what, ascii_only=False, clock=clock) for what in ("loss", "accuracy")]  # type: ignore[arg-type]
+        self.panels = [PlotPanel(what, id=what, ascii_only=False, clock=clock) for what in ("loss", "accuracy")]
 
     def compose(self) -> ComposeResult:
         with Vertical():

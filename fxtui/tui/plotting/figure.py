@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from fxtui.text.lines import Line, Piece, fit
 from fxtui.tui.plotting.axes import x_line, y_labels
-from fxtui.tui.plotting.canvas import draw_curves
+from fxtui.tui.plotting.braille_curves import draw_curves
 from fxtui.tui.plotting.marks import draw_crosshair, draw_end_label, draw_grid, draw_holes, draw_marks
 from fxtui.tui.plotting.reduction import reduce_points
 from fxtui.tui.plotting.scale import GUTTER, nice_limits, scaled

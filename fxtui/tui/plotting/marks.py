@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from fxtui.text.lines import Piece
-from fxtui.tui.plotting.canvas import EMPTY, Canvas
+from fxtui.tui.plotting.braille_curves import EMPTY, Canvas
 from fxtui.tui.plotting.scale import column_of, row_of
 from fxtui.tui.plotting.spec import Curve, Limits, Mark
 

@@ -6,9 +6,9 @@ from importlib import metadata, util
 
 import pytest
 
-from fxtui.tui.plotting import canvas
+from fxtui.tui.plotting import braille_curves as canvas
 
-WHERE = f"see fxtui/tui/plotting/canvas.py, read in plotext {canvas.READ_IN}; used for the curves"
+WHERE = f"see fxtui/tui/plotting/braille_curves.py, read in plotext {canvas.READ_IN}; used for the curves"
 VERSION = metadata.version("plotext")
 
 

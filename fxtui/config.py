@@ -25,6 +25,7 @@ Optimizer = Literal["adamw", "adam", "sgd"]
 Schedule = Literal["constant", "cosine", "onecycle", "plateau"]
 ClassWeights = Literal["none", "balanced"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Hold = Literal["auto", "always", "never"]
 
 
 class ConfigError(ValueError):
@@ -92,6 +93,13 @@ class CacheConfig(_Section, frozen=True, kw_only=True):
     max_gb: float = 0.0
 
 
+class SessionConfig(_Section, frozen=True, kw_only=True):
+    """How long a run stays open: held where it is watched, and with nobody watching for ``hold_minutes`` at most."""
+
+    hold: Hold = "auto"
+    hold_minutes: float = 30.0
+
+
 class RunConfig(_Section, frozen=True, kw_only=True):
     """One run, as written in a TOML file. Only ``data.source`` has no default."""
 
@@ -103,6 +111,7 @@ class RunConfig(_Section, frozen=True, kw_only=True):
     freeze: FreezeConfig = FreezeConfig()
     train: TrainConfig = TrainConfig()
     cache: CacheConfig = CacheConfig()
+    session: SessionConfig = SessionConfig()
     schedule: tuple[ScheduleEntry, ...] = ()
 
 
@@ -268,6 +277,7 @@ def _check(config: RunConfig, where: str) -> None:
     require(0 <= train.label_smoothing < 1, "train.label_smoothing", train.label_smoothing, "0 up to, not including, 1")
     require(0 <= train.ema < 1, "train.ema", train.ema, "0 (off) or a decay below 1, e.g. 0.999")
     number("train.early_stop", train.early_stop, 0, math.inf, "0 (off) or a count of epochs")
+    number("session.hold_minutes", config.session.hold_minutes, 0, 1e6, "0 or a count of minutes")
     number("cache.max_gb", cache.max_gb, 0, math.inf, "0 (decide from free memory) or a size in GB")
     for index, entry in enumerate(config.schedule):
         try:

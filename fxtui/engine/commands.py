@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
 import msgspec
 
-from fxtui.config import ConfigError
+from fxtui.config import ConfigError, SessionConfig
 from fxtui.engine.freezing.state import target_of
-from fxtui.engine.training.loop import StopNowError
+from fxtui.engine.training.loop import Held, StopNowError
 from fxtui.engine.training.questions import estimate_change, predict
 from fxtui.engine.training.start import Training
 from fxtui.protocol import commands as cmd
 from fxtui.protocol.commands import CommandRefusedError
-from fxtui.protocol.events import CommandDone, CommandOrigin, CommandRefused, RunPaused, RunResumed
-from fxtui.protocol.schedule import Timetable
+from fxtui.protocol.events import CommandDone, CommandOrigin, CommandRefused, RunHolding, RunPaused, RunResumed
+from fxtui.protocol.schedule import MOST_EPOCHS, Timetable
 from fxtui.run.session.link import EngineLink
+
+# Seconds between two looks at whether anybody watches a run that holds.
+_HOLD_TICK = 0.5
+# Not what a command is about, but who meant it and when.
+_SAID_BESIDE = frozenset({"id", "client", "origin", "depth"})
 
 
 class Control:
     """The engine's ear: takes commands from the link, and from the timetable when they are due, to the training."""
 
-    def __init__(self, link: EngineLink, timetable: Timetable) -> None:
+    def __init__(self, link: EngineLink, timetable: Timetable, session: SessionConfig) -> None:
         self._link = link
         self._timetable = timetable
+        self._session = session
         self._waiting: list[cmd.AnyCommand] = []
         self._paused = False
         self.training: Training | None = None
@@ -37,7 +44,7 @@ class Control:
         """
         while (command := self._link.next_command()) is not None:
             if isinstance(command, cmd.Stop) and command.when == "now":
-                self._answer(command, "stopping", "user")
+                self._answer(command, "stopping", command.origin)
                 raise StopNowError(command.interrupted)
             self._waiting.append(command)
 
@@ -71,8 +78,65 @@ class Control:
     def _drain(self) -> bool:
         moved = False
         while (command := self._waiting.pop(0) if self._waiting else self._link.next_command()) is not None:
-            moved |= self._carry_out(command, "user")
+            moved |= self._carry_out(command, command.origin)
         return moved
+
+    def hold(self) -> Held:
+        """What was planned is done: where somebody watches, wait for what comes next, until there is more to train.
+
+        A change that makes more layers train goes on by itself, for as many epochs as were planned at first.
+        """
+        if self._session.hold == "never" or not (self._session.hold == "always" or self._link.watched):
+            return "ended"
+        training = self._training()
+        progress, freezing = training.parts.progress, training.parts.run.freezing
+        self._link.emit(self._holding())
+        self._price_of_more()
+        changed, unwatched_since = False, time.monotonic()
+        while training.plan.is_done:
+            now = time.monotonic()
+            unwatched_since = now if self._link.watched else unwatched_since
+            if now - unwatched_since > 60 * self._session.hold_minutes:
+                break
+            command = self._waiting.pop(0) if self._waiting else self._link.next_command(timeout=_HOLD_TICK)
+            if isinstance(command, cmd.Stop):
+                # Played back, it is to end the run here, not to break it off.
+                ending = msgspec.structs.replace(command, when="epoch")
+                self._answer(ending, "the run ends", command.origin)
+                break
+            if command is not None:
+                before = freezing.trainable
+                moved = self._carry_out(command, command.origin)
+                changed |= moved
+                if moved and not isinstance(command, cmd.Undo) and freezing.trainable - before:
+                    more = training.parts.config.epochs
+                    self._carry_out(cmd.AddEpochs(n=more, client=command.client), command.origin)
+        if training.plan.is_done:
+            return "changed" if changed else "ended"
+        self._link.emit(RunResumed(epoch=progress.epoch + 1, step=progress.step))
+        return "goes on"
+
+    def _holding(self) -> RunHolding:
+        training = self._training()
+        parts, progress = training.parts, training.parts.progress
+        asked = f"after epoch {progress.epoch}, as asked"
+        planned = progress.epoch >= progress.epochs
+        done = f"{progress.epoch} of {progress.epochs} epochs"
+        model = sum(t.nbytes for t in (*parts.run.model.parameters(), *parts.run.model.buffers()))
+        return RunHolding(
+            epoch=progress.epoch,
+            step=progress.step,
+            reason=done if planned else training.plan.stop_reason or asked,
+            best=progress.best,
+            device=str(parts.run.device),
+            held_bytes=model + parts.boundary.bank.held_bytes,
+            minutes=self._session.hold_minutes,
+        )
+
+    def _price_of_more(self) -> None:
+        """Say what training the next stage, too, would cost; where every layer trains there is nothing to say."""
+        with contextlib.suppress(CommandRefusedError):
+            estimate_change(cmd.UnfreezeNext(), self._training().parts)
 
     def _pause(self) -> bool:
         training = self._training()
@@ -84,7 +148,7 @@ class Control:
         while self._paused:
             command = self._link.next_command(timeout=None)
             if command is not None:
-                moved |= self._carry_out(command, "user")
+                moved |= self._carry_out(command, command.origin)
             moved |= self._drain()
         self._link.emit(RunResumed(epoch=progress.epoch + 1, step=progress.step))
         # What was done meanwhile has been discounted already.
@@ -98,7 +162,8 @@ class Control:
         try:
             text = self._do(command, origin)
         except CommandRefusedError as refusal:
-            self._link.emit(CommandRefused(command=command.name, reason=str(refusal)))
+            name, reason = command.name, str(refusal)
+            self._link.emit(CommandRefused(command=name, reason=reason, id=command.id, client=command.client))
             return False
         self._answer(command, text, origin)
         return freezing.trainable != before
@@ -110,6 +175,8 @@ class Control:
             case cmd.SetTrainable() | cmd.FreezeAll() | cmd.UnfreezeAll() | cmd.UnfreezeNext():
                 return training.freeze_change.to(target_of(command, parts.run.freezing), command.name)
             case cmd.Undo():
+                if command.depth is not None and command.depth != len(parts.run.freezing.history):
+                    raise CommandRefusedError("the freezing has been changed since: nothing undone")
                 return training.freeze_change.undo()
             case cmd.Estimate():
                 return parts.clock.discounted(lambda: estimate_change(command.change, parts))
@@ -124,16 +191,14 @@ class Control:
                 return self._set_lr(command.lr)
             case cmd.SetEpochs():
                 return self._set_epochs(command.epochs)
+            case cmd.AddEpochs():
+                return self._add_epochs(command.n)
+            case cmd.TogglePause():
+                return self._set_paused(not self._paused)
             case cmd.Pause():
-                if self._paused:
-                    raise CommandRefusedError("paused already")
-                self._paused = True
-                return "paused"
+                return self._set_paused(True)
             case cmd.Resume():
-                if not self._paused:
-                    raise CommandRefusedError("not paused")
-                self._paused = False
-                return "training goes on"
+                return self._set_paused(False)
             case cmd.Checkpoint():
                 training.keeping.checkpoint()
                 return f"checkpoint saved: step {progress.step}"
@@ -160,6 +225,26 @@ class Control:
         training.plan.set_lr(lr)
         return f"learning rate {before:g} → {lr:g} for the head"
 
+    def _set_paused(self, paused: bool) -> str:
+        if self._training().plan.is_done:
+            raise CommandRefusedError("nothing trains: the run holds")
+        if paused == self._paused:
+            raise CommandRefusedError("paused already" if paused else "not paused")
+        self._paused = paused
+        return "paused" if paused else "training goes on"
+
+    def _add_epochs(self, count: int) -> str:
+        training = self._training()
+        if not count:
+            raise CommandRefusedError("0 epochs more: expected a count above 0 for more and below it for fewer")
+        epochs = training.plan.add_epochs(count)
+        if epochs > MOST_EPOCHS:
+            raise CommandRefusedError(f"{epochs} epochs: expected at most {MOST_EPOCHS}")
+        if training.plan.is_done and count > 0:
+            training.plan.set_epochs(epochs)
+            return f"goes on: {epochs} epochs planned"
+        return self._set_epochs(epochs)
+
     def _set_epochs(self, epochs: int) -> str:
         training = self._training()
         progress = training.parts.progress
@@ -180,6 +265,8 @@ class Control:
                 text=text,
                 arguments=_arguments(command),
                 origin=origin,
+                id=command.id,
+                client=command.client,
                 epoch=progress.epoch + 1 if progress else 0,
                 batch=progress.batch if progress else 0,
                 step=progress.step + 1 if progress else 0,
@@ -193,5 +280,6 @@ class Control:
 
 def _arguments(command: cmd.AnyCommand) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(command))
-    del fields["type"]
-    return fields
+    if isinstance(change := fields.get("change"), dict):
+        fields["change"] = {key: value for key, value in change.items() if key not in _SAID_BESIDE}
+    return {key: value for key, value in fields.items() if key not in (*_SAID_BESIDE, "type")}

@@ -41,7 +41,7 @@ def work(config: RunConfig, link: EngineLink, source: ImageSource | None, resume
         ConfigError: the configuration cannot be run; no image has been read then, unless images turn out broken.
     """
     started = time.monotonic()
-    control = Control(link, Timetable.of(config.schedule))
+    control = Control(link, Timetable.of(config.schedule), config.session)
     resumed = Resumed(link.run) if resume else None
     assembly = _assemble(config, link, source, resumed)
     # What was loaded has made a full collection due; in the middle of the extraction it would hold up all threads.
@@ -127,7 +127,7 @@ def _train(run: Assembly, link: EngineLink, resumed: Resumed | None, control: Co
 def _trained(training: Training, control: Control) -> _Ended:
     progress = training.parts.progress
     try:
-        training.loop.run(control.obey)
+        training.loop.run(control.obey, control.hold)
     except StopNowError as stop:
         training.keeping.checkpoint()
         status = 130 if stop.interrupted else 0

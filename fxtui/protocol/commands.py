@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from fxtui.protocol.naming import snake_case
+from fxtui.protocol.records import CommandOrigin
 
 
 class CommandRefusedError(ValueError):
@@ -15,7 +16,14 @@ class CommandRefusedError(ValueError):
 
 
 class Command(Struct, frozen=True, kw_only=True, tag_field="type", tag=snake_case):
-    """The base of all commands."""
+    """The base of all commands.
+
+    The event that answers a command echoes its ``id`` and its ``client``, which tell it from others and who sent it.
+    """
+
+    id: str = ""
+    client: str = ""
+    origin: CommandOrigin = "user"
 
     @property
     def name(self) -> str:
@@ -47,7 +55,13 @@ class UnfreezeAll(Command, frozen=True, kw_only=True):
 
 
 class Undo(Command, frozen=True, kw_only=True):
-    """Restore the freeze state before the last change."""
+    """Restore the freeze state before the last change.
+
+    ``depth`` is how many changes there were to undo when it was asked for: if another has come or gone since, it is not
+    the change that was meant, and the command is refused. None: whichever is the last.
+    """
+
+    depth: int | None = None
 
 
 FreezeCommand = SetTrainable | FreezeAll | UnfreezeNext | UnfreezeAll | Undo
@@ -69,6 +83,16 @@ class SetEpochs(Command, frozen=True, kw_only=True):
     """Change how many epochs the run is to have."""
 
     epochs: int
+
+
+class AddEpochs(Command, frozen=True, kw_only=True):
+    """Have the run train so many epochs more than are planned, or fewer. Where it holds, it goes on."""
+
+    n: int = 1
+
+
+class TogglePause(Command, frozen=True, kw_only=True):
+    """Pause, or go on."""
 
 
 class Pause(Command, frozen=True, kw_only=True):
@@ -111,6 +135,8 @@ AnyCommand = (
     | Estimate
     | SetLr
     | SetEpochs
+    | AddEpochs
+    | TogglePause
     | Pause
     | Resume
     | Stop

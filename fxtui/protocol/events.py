@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from fxtui.protocol.naming import snake_case
 from fxtui.protocol.records import ClassScore as ClassScore
+from fxtui.protocol.records import CommandOrigin as CommandOrigin
 from fxtui.protocol.records import Cost as Cost
 from fxtui.protocol.records import EpochFigures as EpochFigures
 from fxtui.protocol.records import ImageResult as ImageResult
@@ -26,7 +27,6 @@ from fxtui.protocol.records import WeightsReport as WeightsReport
 StageName = Literal["images", "preprocess", "features", "train", "validate"]
 CachePlace = Literal["device", "host", "file", "none"]
 RunStatus = Literal["finished", "stopped", "failed"]
-CommandOrigin = Literal["user", "schedule"]
 
 STAGES: tuple[StageName, ...] = ("images", "preprocess", "features", "train", "validate")
 
@@ -133,7 +133,7 @@ class LayerFigures(Event, frozen=True, kw_only=True):
 class FreezeChanged(Event, frozen=True, kw_only=True):
     """The freeze boundary moved. ``before`` and ``after`` are the trainable module paths besides the head.
 
-    ``rows`` are the layers that are otherwise than before.
+    ``rows`` are the layers that are otherwise than before, ``depth`` is how many changes can be undone now.
     """
 
     before: tuple[str, ...]
@@ -144,6 +144,7 @@ class FreezeChanged(Event, frozen=True, kw_only=True):
     step: int
     rows: tuple[LayerRow, ...] = ()
     trainable_parameters: int = 0
+    depth: int = 0
 
 
 class BatchEnd(Event, frozen=True, kw_only=True):
@@ -252,14 +253,16 @@ class CheckpointSaved(Event, frozen=True, kw_only=True):
 class CommandDone(Event, frozen=True, kw_only=True):
     """A command was carried out; ``text`` says what changed, for the user.
 
-    ``arguments`` are the command's own fields. It was carried out before batch ``step`` of the run, counted from 1, in
-    epoch ``epoch``, of which ``batch`` batches were done then.
+    ``arguments`` are the command's own fields, ``id`` and ``client`` those it came with. It was carried out before
+    batch ``step`` of the run, counted from 1, in epoch ``epoch``, of which ``batch`` batches were done then.
     """
 
     command: str
     text: str
     arguments: dict[str, Any] = {}
     origin: CommandOrigin = "user"
+    id: str = ""
+    client: str = ""
     epoch: int = 0
     batch: int = 0
     step: int = 0
@@ -270,6 +273,8 @@ class CommandRefused(Event, frozen=True, kw_only=True):
 
     command: str
     reason: str
+    id: str = ""
+    client: str = ""
 
 
 class RunWarning(Event, frozen=True, kw_only=True, tag="warning"):
@@ -296,6 +301,22 @@ class RunResumed(Event, frozen=True, kw_only=True):
 
     epoch: int
     step: int
+
+
+class RunHolding(Event, frozen=True, kw_only=True):
+    """What was planned is done, everything is saved, and the run waits, its model in place, for what comes next.
+
+    ``reason`` says why it trains no more, ``held_bytes`` how much of the device's memory it keeps meanwhile;
+    ``minutes`` after which it ends where nobody watches.
+    """
+
+    epoch: int
+    step: int
+    reason: str
+    best: EpochFigures | None
+    device: str
+    held_bytes: int
+    minutes: float
 
 
 class EpochsChanged(Event, frozen=True, kw_only=True):
@@ -369,6 +390,7 @@ AnyEvent = (
     | Output
     | RunPaused
     | RunResumed
+    | RunHolding
     | EpochsChanged
     | RunContinued
     | CostEstimated

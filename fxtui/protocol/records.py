@@ -8,6 +8,7 @@ from msgspec import Struct
 
 Shape = tuple[int | None, ...]
 Share = Literal["all", "some", "none"]
+CommandOrigin = Literal["user", "schedule", "ctl", "advice", "auto"]
 
 
 class SkippedFile(Struct, frozen=True):

@@ -22,15 +22,15 @@ from fxtui.protocol.events import CommandDone
 from fxtui.protocol.naming import snake_case
 
 Unit = Literal["epoch", "step"]
-ScheduledCommand = cmd.FreezeCommand | cmd.SetLr | cmd.SetEpochs | cmd.Stop | cmd.Checkpoint
+ScheduledCommand = cmd.FreezeCommand | cmd.SetLr | cmd.SetEpochs | cmd.AddEpochs | cmd.Stop | cmd.Checkpoint
 
 MOST_EPOCHS = 1_000_000
 
 _KINDS: Mapping[str, type[ScheduledCommand]] = {snake_case(kind.__name__): kind for kind in get_args(ScheduledCommand)}
-# Tells a signal's stop from others; a schedule sends no signals.
-_NOT_SCHEDULED = frozenset({"interrupted"})
+# Who sent a command, and what it was meant for at that moment: a schedule sends its own, and means what is then.
+_NOT_SCHEDULED = frozenset({"id", "client", "origin", "interrupted", "depth"})
 _POINT = re.compile(r"(epoch|step) ([1-9][0-9]{0,11})")
-_EXAMPLES = {"paths": '["layer4"]', "value": "true", "lr": "0.0003", "epochs": "12"}
+_EXAMPLES = {"paths": '["layer4"]', "value": "true", "lr": "0.0003", "epochs": "12", "n": "5"}
 
 
 class ScheduleError(ValueError):
@@ -47,6 +47,7 @@ class ScheduleEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     only: bool | None = None
     lr: float | None = None
     epochs: int | None = None
+    n: int | None = None
     when: Literal["epoch", "now"] | None = None
 
 
@@ -166,6 +167,8 @@ def _refusal(key: str, value: Any) -> str:
             return "a number above 0"
         case "epochs" if not 1 <= value <= MOST_EPOCHS:
             return "1 or more"
+        case "n" if value == 0 or abs(value) > MOST_EPOCHS:
+            return "a count of epochs, above 0 for more and below it for fewer"
         case "paths" if not value:
             return f"at least one layer, e.g. {_EXAMPLES['paths']}"
     return ""

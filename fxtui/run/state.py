@@ -20,7 +20,7 @@ from fxtui.protocol import events as ev
 from fxtui.protocol.records import LayerRow, SkippedFile
 
 Phase = Literal[
-    "starting", "loading", "extracting", "training", "validating", "paused", "finished", "stopped", "failed"
+    "starting", "loading", "extracting", "training", "validating", "paused", "holding", "finished", "stopped", "failed"
 ]
 StageMark = Literal["waiting", "working", "done"]
 _PREDICTIONS_KEPT = 64
@@ -104,7 +104,10 @@ class RunState:
     commands: list[ev.CommandDone] = field(default_factory=list)
     checkpoints: dict[str, ev.CheckpointSaved] = field(default_factory=dict)
     log: list[LogLine] = field(default_factory=list)
+    holding: ev.RunHolding | None = None
     finished: ev.RunFinished | None = None
+    # How many changes of freezing can be undone.
+    freeze_depth: int = 0
     _before_pause: Phase = "training"
     _away: float = 0.0
 
@@ -139,7 +142,7 @@ class RunState:
     def seconds_left(self) -> float | None:
         """An estimate from the last epochs, None before the first has ended and after the run has."""
         pace = self.seconds_per_epoch
-        if pace is None or self.ended:
+        if pace is None or self.ended or self.holding:
             return None
         part = self.batch.batch / self.batch.batches if self.batch and self.batch.epoch > len(self.epochs) else 0.0
         return pace * max(0.0, self.epochs_planned - len(self.epochs) - part)
@@ -147,7 +150,7 @@ class RunState:
     def stage_mark(self, stage: ev.StageName) -> StageMark:
         """Whether a pipeline stage waits, works or is done."""
         position = ev.STAGES.index(stage)
-        if self.finished and self.finished.status == "finished":
+        if self.holding or (self.finished and self.finished.status == "finished"):
             return "done"
         phase = self._before_pause if self.phase == "paused" else self.phase
         active = {"extracting": (0, 1, 2), "training": (3,), "validating": (4,)}.get(phase, ())
@@ -230,19 +233,23 @@ class RunState:
                 self._before_pause, self.phase = self.phase, "paused"
                 self._mark(event, "pause", "paused")
             case ev.RunResumed():
-                self.phase = self._before_pause
+                self.phase, self.holding = self._before_pause, None
+            case ev.RunHolding():
+                self.holding, self.phase, self._before_pause = event, "holding", "training"
+                self._log(event, "info", f"holds: {event.reason}")
             case ev.RunContinued():
                 self._away += event.t - before
                 self._go_back(event)
             case ev.RunFinished():
                 self.finished, self.phase, self.reason = event, event.status, event.reason
+                self.holding = None
                 level: Literal["error", "info"] = "error" if event.status == "failed" else "info"
                 self._log(event, level, f"{event.status}: {event.reason}" if event.reason else event.status)
         return self
 
     def _enter(self, phase: Phase) -> None:
-        """Work goes on with this; in a pause, too, when features are computed for a change that was asked for in it."""
-        if self.phase == "paused":
+        """Work goes on with this; while the run waits, too, if features are computed for a change asked for then."""
+        if self.phase in ("paused", "holding"):
             self._before_pause = phase
         else:
             self.phase = phase
@@ -272,7 +279,7 @@ class RunState:
         }
         self.checkpoints = {kind: kept for kind, kept in self.checkpoints.items() if kept.step <= event.step}
         self.batch = self._batch_at(event)
-        self.extraction = self.cache = self.validation = self.finished = None
+        self.extraction = self.cache = self.validation = self.finished = self.holding = None
         self.phase, self.reason, self._before_pause = "loading", "", "training"
         self.epochs_planned = event.epochs
         text = f"goes on from epoch {event.epoch}, after step {event.step}"
@@ -298,6 +305,7 @@ class RunState:
         changed = {row.path: row for row in event.rows}
         self.layers = [changed.get(row.path, row) for row in self.layers]
         self.trainable_parameters = event.trainable_parameters
+        self.freeze_depth = event.depth
         # It was the price of a change from what no longer holds.
         self.estimate = None
         self._mark(event, "freeze", event.text)

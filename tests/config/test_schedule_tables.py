@@ -29,18 +29,18 @@ from tests.config.refused import DIGITS, ENTRY, wrong
         (
             'at = "epoch 4"\ncommand = "unfreeze_nxt"',
             "command = 'unfreeze_nxt': expected one of set_trainable, freeze_all, unfreeze_next, unfreeze_all, undo, "
-            "set_lr, set_epochs, stop, checkpoint (did you mean unfreeze_next?)",
+            "set_lr, set_epochs, add_epochs, stop, checkpoint (did you mean unfreeze_next?)",
         ),
         (
             'at = "epoch 4"\ncommand = "pause"',
             "command = 'pause': expected one of set_trainable, freeze_all, unfreeze_next, unfreeze_all, undo, "
-            "set_lr, set_epochs, stop, checkpoint",
+            "set_lr, set_epochs, add_epochs, stop, checkpoint",
         ),
         ('at = "epoch 4"\ncommand = "undo"\nepoch = 4', "epoch: unknown key; did you mean schedule[1].epochs?"),
         ('att = "epoch 4"\ncommand = "undo"', "att: unknown key; did you mean schedule[1].at?"),
         (
             'at = "epoch 4"\ncommand = "undo"\nxyz = 4',
-            "xyz: unknown key; known here: at, command, paths, value, only, lr, epochs, when",
+            "xyz: unknown key; known here: at, command, paths, value, only, lr, epochs, n, when",
         ),
         ('at = "epoch 4"\ncommand = "set_lr"', "lr: missing; set_lr needs it, e.g. lr = 0.0003"),
         ('at = "epoch 4"\ncommand = "set_epochs"', "epochs: missing; set_epochs needs it, e.g. epochs = 12"),
@@ -84,7 +84,7 @@ from tests.config.refused import DIGITS, ENTRY, wrong
         ),
         (
             'at = "epoch 4"\ncommand = "stop"\ninterrupted = true',
-            "interrupted: unknown key; known here: at, command, paths, value, only, lr, epochs, when",
+            "interrupted: unknown key; known here: at, command, paths, value, only, lr, epochs, n, when",
         ),
     ],
 )

@@ -291,6 +291,9 @@ def whole_run() -> list[ev.Event]:
             ev.ImagesSkipped(skipped=(SkippedFile("b/torn.jpg", "truncated"),), train=799, val=200),
             *trained(3, 0.93, best=True),
             ev.Advice(text="more epochs", key="+"),
+            ev.RunHolding(
+                epoch=3, step=75, reason="3 of 3 epochs", best=None, device="cpu", held_bytes=1 << 20, minutes=30.0
+            ),
             ev.RunFinished(
                 status="finished", best=figures(last), final=figures(last), timings={"extract": 3.0, "train": 0.36}
             ),

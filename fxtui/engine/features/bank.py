@@ -99,6 +99,11 @@ class FeatureBank:
             self._example = self._extraction.normalise(np.stack([found[i % len(found)] for i in range(4)]))
         return self._example
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of memory that all caches take, on the device or beside it; those in files take none."""
+        return sum(cache.size for _, cache in self._memory if cache.where != "file")
+
     def weights_changed(self, names: frozenset[str]) -> None:
         """Say which parameters and buffers may have moved since the last feed; caches from before they did go."""
         self._fingerprints.forget(names)

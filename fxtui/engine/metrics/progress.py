@@ -16,7 +16,8 @@ class Progress:
     """Epochs planned; epochs done, batches done in the present epoch, batches in all.
 
     ``scheduled`` tells before which step scheduled commands were last carried out, and how many of those due there;
-    ``seconds`` is the time the present epoch has taken, ``left_out`` the rows known to be broken when it began.
+    ``seconds`` is the time the present epoch has taken, ``left_out`` the rows known to be broken when it began. Early
+    stopping counts epochs without a better one from ``patient_from`` on.
     """
 
     epochs: int
@@ -26,6 +27,7 @@ class Progress:
     scheduled: tuple[int, int] = (-1, 0)
     seconds: float = 0.0
     since_best: int = 0
+    patient_from: int = 0
     left_out: tuple[int, ...] = ()
     history: list[Figures] = field(default_factory=list)
     best: EpochFigures | None = None
@@ -40,6 +42,11 @@ class Progress:
         self.best = figures if best else self.best
         self.since_best = 0 if best else self.since_best + 1
         return best
+
+    @property
+    def waited(self) -> int:
+        """Epochs without a better one, as early stopping counts them."""
+        return min(self.since_best, self.epoch - self.patient_from)
 
     def state_dict(self) -> dict[str, Any]:
         """Plain containers only."""

@@ -62,10 +62,21 @@ class LrSchedule:
         return replace(self, anchors=(*self.anchors, Anchor(step, 0, self._anchor(step).value * PLATEAU_FACTOR)))
 
     def rescaled(self, step: int, total: int) -> LrSchedule:
-        """The same schedule, to be at its end after ``total`` steps instead, continued from where it is."""
+        """The same schedule, to be at its end after ``total`` steps instead, continued from where it is.
+
+        Where it is at its end already, what is added is a new cycle from its beginning: at the end of a cosine or of a
+        one-cycle there is no rate left to train with.
+        """
         if self.kind == "plateau":
             return self
-        return replace(self, anchors=(*self.anchors, Anchor(step, total - step, self.progress(step))))
+        value = self.progress(step)
+        return replace(self, anchors=(*self.anchors, Anchor(step, total - step, value if value < 1 else 0.0)))
+
+    def waiting_anew(self, step: int) -> LrSchedule:
+        """A plateau schedule that begins to wait at a step, at the factor it has; any other as it is."""
+        if self.kind != "plateau":
+            return self
+        return replace(self, anchors=(*self.anchors, Anchor(step, 0, self._anchor(step).value)))
 
     def _anchor(self, step: int) -> Anchor:
         return next(a for a in reversed(self.anchors) if a.step <= step or a is self.anchors[0])

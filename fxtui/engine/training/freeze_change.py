@@ -68,6 +68,7 @@ class FreezeChange:
                 step=progress.step,
                 rows=rows,
                 trainable_parameters=trainable,
+                depth=len(freezing.history),
             )
         )
         parts.clock.discount(time.monotonic() - started)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Literal
 
 from fxtui.engine.devices import synchronize
 from fxtui.engine.predicting.while_training import WhileTraining
@@ -12,6 +13,9 @@ from fxtui.engine.training.epoch_end import EpochEnd, validated
 from fxtui.engine.training.keeping import Keeping
 from fxtui.engine.training.parts import TrainingParts
 from fxtui.engine.training.plan import Plan
+
+# How a run that had nothing left to do went on: it came to its end, with what was changed meanwhile, or trains more.
+Held = Literal["ended", "changed", "goes on"]
 
 
 class StopNowError(Exception):
@@ -40,23 +44,29 @@ class TrainingLoop:
         self._keeping = keeping
         self._answers = answers
 
-    def run(self, obey: Callable[[], bool]) -> None:
-        """Train until the planned epochs are done or the user has it stop after one.
+    def run(self, obey: Callable[[], bool], hold: Callable[[], Held]) -> None:
+        """Train until the planned epochs are done or the user has it stop after one, and nobody wants more of it.
 
         ``obey`` is called before every batch and after every epoch, carries out what commands wait, and returns
-        whether the freeze boundary moved.
+        whether the freeze boundary moved. ``hold`` is called when what was planned is done and everything is saved; it
+        may wait, and says how it went on.
 
         Raises:
             StopNowError: a command ends the run between two batches.
             NonFiniteLossError: the loss is no number any more; the last good state is kept.
         """
         parts = self._parts
-        progress, timings = parts.progress, parts.clock.timings
+        timings = parts.clock.timings
         parts.layers.say()
         while True:
             obey()
-            if progress.batch == 0 and progress.epoch > 0 and self._plan.is_done:
-                break
+            if self._plan.is_done:
+                self._save()
+                held = hold()
+                if held == "changed":
+                    self._save()
+                if held != "goes on":
+                    return
             parts.clock.begin_epoch()
             started = time.monotonic()
             self._train_epoch(obey)
@@ -65,11 +75,15 @@ class TrainingLoop:
             timings["train"] += trained - started
             timings["validate"] += time.monotonic() - trained
             self._epoch_end.take(evaluated)
+
+    def _save(self) -> None:
+        """Say and keep how everything stands; commands may have been carried out since the last epoch's end."""
+        parts = self._parts
+        final = parts.progress.final
         parts.layers.look(force=True)
         parts.layers.say()
         self._answers.say_rest()
-        # Once more: commands may have been carried out since the last epoch's end.
-        self._keeping.keep(progress.final.val_accuracy if progress.final else None)
+        self._keeping.keep(final.val_accuracy if final else None)
         self._keeping.flush()
 
     def _train_epoch(self, obey: Callable[[], bool]) -> None:

@@ -34,6 +34,7 @@ class EngineLink:
         self.has_past = journal.next_seq > 0
         self._state = run.load_state() if self.has_past else RunState()
         self._closed = False
+        self._viewers = 0
         # Not the lock of events: whoever sends a command must not wait for the disk.
         self._gate = threading.Lock()
 
@@ -59,6 +60,21 @@ class EngineLink:
         """Hand an event to whoever listens, after the last one and as if at its time; it is not written."""
         with self._lock:
             self._listeners.put(msgspec.structs.replace(event, t=self._state.updated, seq=self._state.seq))
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody sees what the run says, and could tell it to go on."""
+        return self._viewers > 0
+
+    def viewer_came(self) -> None:
+        """One more watches. May be called from any thread."""
+        with self._gate:
+            self._viewers += 1
+
+    def viewer_left(self) -> None:
+        """One fewer watches. May be called from any thread."""
+        with self._gate:
+            self._viewers -= 1
 
     @property
     def closed(self) -> bool:

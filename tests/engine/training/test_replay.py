@@ -37,12 +37,12 @@ COMMANDS = st.one_of(
 )
 
 
-def replayed(first: Outcome, folder: Path) -> Outcome:
+def replayed(first: Outcome, folder: Path, *options: str) -> Outcome:
     """The run that plays back what was done in another, by way of TOML."""
     entries, unclear = carried_out(first.state.commands)
     assert unclear == 0
     tree = to_dict(first.run.load_config()) | tomllib.loads(schedule_toml(entries))
-    return carry_out(parse_config(tree, []), folder)
+    return carry_out(parse_config(tree, list(options)), folder)
 
 
 def figures(outcome: Outcome) -> list[tuple[float, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,6 +83,8 @@ def main(arguments: Sequence[str]) -> int:
         # Not for a bench: what it compares with is the loop that anyone would write.
         if words[0] in _TRAINING:
             keep_freed_memory()
+            # Until a run is followed, to be told to end is to be interrupted: what was begun is taken back.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         status = command.main(args=words, prog_name="fxtui", standalone_mode=False)
         sys.stdout.flush()
     except _UsageError as error:

@@ -13,6 +13,9 @@ Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key; may be repeated.")
 ]
 Headless = Annotated[bool, typer.Option("--headless", help="Print lines, open no dashboard.")]
+Detach = Annotated[
+    bool, typer.Option("--detach", help="Start it and give the prompt back; fxtui attach comes back to it.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Where the runs are.")]
 RunReference = Annotated[

@@ -21,14 +21,18 @@ def choose(
     theme: ThemeName = None,
 ) -> int:
     """Choose what to train from what is here: runs, configurations, folders of images, or a new run."""
-    from fxtui.cli.following.run_session import run_session
+    from fxtui.cli.following.run_session import Manner, run_session, waiter_for
+
+    if not has_terminal():
+        raise ConfigError("choose: needs a terminal; without one use fxtui train CONFIG|FOLDER")
+    manner = Manner()
+    # What is imported from here on, the shell's process need not have.
+    waiter = waiter_for(manner)
     from fxtui.cli.sessions import new_session, resumed_session
     from fxtui.run.nearby import look_around
     from fxtui.tui.launcher.app import GoOn, LauncherApp, StartFile
     from fxtui.tui.launcher.form_screen import FormHelp
 
-    if not has_terminal():
-        raise ConfigError("choose: needs a terminal; without one use fxtui train CONFIG|FOLDER")
     display = DisplayOptions(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
     app = LauncherApp(
         lambda: look_around(Path(), runs),
@@ -38,12 +42,12 @@ def choose(
     )
     match app.run():
         case GoOn(run=run):
-            return run_session(lambda: resumed_session(str(run), [], runs), headless=False, json=False, display=display)
+            return run_session(lambda: resumed_session(str(run), [], runs), manner, display, waiter)
         case StartFile(path=path, new=new):
             if new:
                 typer.echo(f"wrote {path}; again with: fxtui train {path}")
             config = load_config(path)
-            return run_session(lambda: new_session(config, runs), headless=False, json=False, display=display)
+            return run_session(lambda: new_session(config, runs), manner, display, waiter)
     return app.return_code or 0
 
 

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from fxtui.cli.display_options import DisplayOptions
-from fxtui.cli.options import DEFAULT_RUNS, Ascii, Headless, Json, LowBandwidth, NoColor, Overrides, Runs, ThemeName
+from fxtui.cli.options import (
+    DEFAULT_RUNS,
+    Ascii,
+    Detach,
+    Headless,
+    Json,
+    LowBandwidth,
+    NoColor,
+    Overrides,
+    Runs,
+    ThemeName,
+)
 from fxtui.config import ConfigError, bundled_config, load_config
 
 
@@ -27,26 +38,27 @@ def train(
     ascii_only: Ascii = False,
     no_color: NoColor = False,
     theme: ThemeName = None,
+    detach: Detach = False,
 ) -> int:
     """Train from a configuration or a folder of images, in the dashboard if there is a terminal.
 
     Without one, or with --headless, progress is printed as lines.
     """
     from fxtui.cli.configuration import config_at
-    from fxtui.cli.following.run_session import run_session
+    from fxtui.cli.following.run_session import Manner, run_session, waiter_for
     from fxtui.cli.sessions import new_session, resumed_session
 
+    manner = Manner(headless=headless, json=json, detach=detach)
+    waiter = waiter_for(manner)
     display = DisplayOptions(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
     if resume is not None:
         if config is not None:
             raise ConfigError(f"{config}: a run that goes on has its configuration; leave it out with --resume")
-        return run_session(
-            lambda: resumed_session(resume, overrides or [], runs), headless=headless, json=json, display=display
-        )
+        return run_session(lambda: resumed_session(resume, overrides or [], runs), manner, display, waiter)
     if config is None:
         raise ConfigError("CONFIG|FOLDER: missing; give a TOML file or a folder of images, or --resume RUN")
     wanted = config_at(config, overrides or [])
-    return run_session(lambda: new_session(wanted, runs), headless=headless, json=json, display=display)
+    return run_session(lambda: new_session(wanted, runs), manner, display, waiter)
 
 
 def demo(
@@ -58,11 +70,14 @@ def demo(
     ascii_only: Ascii = False,
     no_color: NoColor = False,
     theme: ThemeName = None,
+    detach: Detach = False,
 ) -> int:
     """Train on 1,000 embedded handwritten digits: no network, no data of yours."""
-    from fxtui.cli.following.run_session import run_session
+    from fxtui.cli.following.run_session import Manner, run_session, waiter_for
     from fxtui.cli.sessions import new_session
 
+    manner = Manner(headless=headless, json=json, detach=detach)
+    waiter = waiter_for(manner)
     display = DisplayOptions(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
     config = load_config(bundled_config("demo"), overrides)
-    return run_session(lambda: new_session(config, runs), headless=headless, json=json, display=display)
+    return run_session(lambda: new_session(config, runs), manner, display, waiter)

@@ -1,25 +1,34 @@
-"""Training in the dashboard: the screen is opened, left, and the run is waited for if it goes on without it."""
+"""A run in the dashboard: the screen is opened and left, and the run goes on to its end if it is left without it."""
 
 from __future__ import annotations
 
+import os
 import sys
+import time
+import traceback
 from contextlib import ExitStack
+from pathlib import Path
 
 from fxtui.cli.display_options import DisplayOptions, theme_of
 from fxtui.cli.following.capture import captured_output
-from fxtui.cli.following.exit_status import conclude, discard
+from fxtui.cli.following.event_loop import watch_to_the_end
+from fxtui.cli.following.exit_status import EXIT_INTERRUPTED, conclude, discard
+from fxtui.cli.following.headless import Printer
+from fxtui.cli.following.leaving import leave_terminal, what_ends_it
 from fxtui.cli.following.report import ending
 from fxtui.cli.following.signals import StopSignals
+from fxtui.cli.following.waiter import Waiter
 from fxtui.cli.output.console import SteadyConsole
 from fxtui.cli.output.streams import complain
 from fxtui.protocol.events import Output, RunWarning
 from fxtui.run.session.local import LocalSession
 
-_POLL_SECONDS = 0.2
 
+def follow_in_dashboard(session: LocalSession, display: DisplayOptions, waiter: Waiter | None = None) -> int:
+    """Open the dashboard on a session that is not started, and return the exit status when both have ended.
 
-def follow_in_dashboard(session: LocalSession, display: DisplayOptions) -> int:
-    """Open the dashboard on a session that is not started, and return the exit status when both have ended."""
+    ``waiter`` is what the shell waits for, if that is another process than this one.
+    """
     from fxtui.tui.dashboard.app import DashboardApp
 
     # Before the output is captured: afterwards it has the encoding of a file.
@@ -28,7 +37,6 @@ def follow_in_dashboard(session: LocalSession, display: DisplayOptions) -> int:
     def keep(text: str) -> None:
         session.link.emit(Output(text=text))
 
-    out = SteadyConsole()
     with ExitStack() as rest:
         with captured_output(keep):
             captured = sys.stdout
@@ -37,30 +45,60 @@ def follow_in_dashboard(session: LocalSession, display: DisplayOptions) -> int:
                 # Textual puts streams of its own in place, which swallow what is printed.
                 sys.stdout = sys.stderr = captured
                 session.start()
+                if waiter is not None and waiter.hung_up.is_set():
+                    app.hang_up()
 
             past = session.run.load_state() if session.continued else None
             app = DashboardApp(session, past, profile=profile, theme=theme, on_ready=start)
+            session.link.viewer_came()
             status = app.run() or 0
+            session.link.viewer_left()
             # At once: Textual's loop leaves signals deadly behind, and a dying shell hangs up a second time.
             signals = rest.enter_context(StopSignals(session))
-        _wait(session, signals, out)
+        if status == EXIT_INTERRUPTED and session.alive:
+            # Told to end a second time. Nothing half-written is ever taken for whole.
+            os._exit(status)
+        if app.crash is not None:
+            complain(_report_crash(session, app.crash))
+        if session.alive:
+            stays = app.crash is not None
+            return _go_on(session, app.hung_up, None if stays else waiter, signals)
     if not session.run.journal.stat().st_size:
         discard(session.run)
         return status
     state = session.run.load_state()
     if state.finished is None or state.finished.exit_status == 2:
         return conclude(session, state.finished, complain)
+    out = SteadyConsole()
     for line in ending(state, session.run):
         out.print(line.text, line.style)
     return state.finished.exit_status
 
 
-def _wait(session: LocalSession, signals: StopSignals, out: SteadyConsole) -> None:
-    if not session.alive:
-        return
-    session.link.emit(RunWarning(text="the dashboard is closed, training goes on"))
-    out.print(f"training goes on: {session.run.name}; ctrl+c stops and saves")
-    while session.alive:
-        session.join(_POLL_SECONDS)
-        if text := signals.news():
-            complain(text)
+def _report_crash(session: LocalSession, crash: Exception) -> str:
+    """Write down why the dashboard crashed; returns a line about it. The run is none the wiser."""
+    last = traceback.extract_tb(crash.__traceback__)[-1:]
+    where = f" at {Path(last[0].filename).name}:{last[0].lineno}" if last else ""
+    text = f"the dashboard crashed: {type(crash).__name__}: {crash}{where}"
+    file = session.run.path / f"crash-{time.strftime('%Y%m%d-%H%M%S')}.txt"
+    try:
+        file.write_text("".join(traceback.format_exception(crash)), encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        return f"{text} (and its report cannot be written: {error.strerror})"
+    return f"{text}; its report is {file}"
+
+
+def _go_on(session: LocalSession, hung_up: bool, waiter: Waiter | None, signals: StopSignals) -> int:
+    """Without the dashboard: away from the terminal, or, where that would end the run, in lines on it."""
+    fate = what_ends_it()
+    if waiter is not None and (hung_up or not fate):
+        leave_terminal(session, waiter, session.run.load_state())
+    else:
+        session.link.emit(RunWarning(text="the dashboard is closed, the run goes on"))
+        if not hung_up:
+            because = f" ({fate})" if fate else ""
+            complain(f"{session.run.name} goes on in this terminal{because}; ctrl+c stops and saves")
+    printer = Printer(session)
+    finished = watch_to_the_end(session, signals, printer.show, complain)
+    printer.close()
+    return conclude(session, finished, complain)

@@ -18,15 +18,23 @@ def follow_events(session: LocalSession, show: Callable[[Event], None], say: Cal
 
     A run that a wrong configuration ended leaves nothing behind.
     """
-    finished: RunFinished | None = None
     with StopSignals(session) as signals:
         session.start()
-        for event in _events(session, lambda: _tell(signals, say)):
-            finished = event if isinstance(event, RunFinished) else finished
-            show(event)
-        session.join()
-        _tell(signals, say)
+        finished = watch_to_the_end(session, signals, show, say)
     return conclude(session, finished, say)
+
+
+def watch_to_the_end(
+    session: LocalSession, signals: StopSignals, show: Callable[[Event], None], say: Callable[[str], None]
+) -> RunFinished | None:
+    """Hand every event of a session that is under way to ``show``; returns the last one, if it was said."""
+    finished: RunFinished | None = None
+    for event in _events(session, lambda: _tell(signals, say)):
+        finished = event if isinstance(event, RunFinished) else finished
+        show(event)
+    session.join()
+    _tell(signals, say)
+    return finished
 
 
 def _events(session: LocalSession, between: Callable[[], None]) -> Iterator[Event]:

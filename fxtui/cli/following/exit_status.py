@@ -9,6 +9,8 @@ from fxtui.protocol.events import RunFinished
 from fxtui.run.session.local import LocalSession
 from fxtui.run.store import RunDirectory
 
+EXIT_INTERRUPTED = 130
+
 
 def conclude(session: LocalSession, finished: RunFinished | None, say: Callable[[str], None]) -> int:
     """The exit status of an ended run, said where it is not plain from its lines."""

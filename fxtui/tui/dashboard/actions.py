@@ -68,12 +68,16 @@ def _after_a_change(state: RunState) -> str:
     return _while_training(state) or ("" if changed else "nothing to undo: the freezing has not been changed")
 
 
-def _pause_or_go_on(state: RunState) -> cmd.AnyCommand:
-    return cmd.Resume() if state.phase == "paused" else cmd.Pause()
+def _while_not_holding(state: RunState) -> str:
+    return _while_training(state) or ("nothing trains: the run holds" if state.holding else "")
 
 
-def _epochs(more: int) -> Callable[[RunState], cmd.AnyCommand]:
-    return lambda state: cmd.SetEpochs(epochs=state.epochs_planned + more)
+def _while_epochs_are_left(state: RunState) -> str:
+    return _while_training(state) or ("every epoch that is planned is done" if state.holding else "")
+
+
+def _before_the_end(state: RunState) -> str:
+    return _while_running(state) or ("the run holds: q ends it" if state.holding else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("freeze_all", "f", "f", "freeze", "freeze all but the head",
            Sends(lambda _: cmd.FreezeAll()), _while_something_trains, screens=_TREES),
     Action("undo", "z", "z", "undo", "undo the last freeze change",
-           Sends(lambda _: cmd.Undo()), _after_a_change, screens=_TREES),
+           Sends(lambda state: cmd.Undo(depth=state.freeze_depth or None)), _after_a_change, screens=_TREES),
     Action("what_if", "w", "w", "cost", "what toggling it would cost, without doing it",
            ByScreen(ActsOnTree, lambda screen: screen.do_what_if()), _while_training, screens=_TREES),
     Action("only_this", "o", "o", "only this", "train the layer under the cursor and the head, freeze the others",
@@ -168,15 +172,15 @@ ACTIONS: tuple[Action, ...] = (
     Action("remove_run", "delete", "del", "remove", "remove the run under the cursor; asks",
            ByScreen(ActsOnRuns, lambda screen: screen.do_remove_run()), screens=("runs",)),
     Action("pause", "p", "p", "pause", "pause, or go on",
-           Sends(_pause_or_go_on), _while_training),
+           Sends(lambda _: cmd.TogglePause()), _while_not_holding),
     Action("stop", "s", "s", "stop", "stop after this epoch",
-           Sends(lambda _: cmd.Stop()), _while_running),
+           Sends(lambda _: cmd.Stop()), _before_the_end),
     Action("learning_rate", "l", "l", "lr", "set the learning rate",
            ByApp(lambda app: app.do_learning_rate()), _while_training, screens=_TREES),
     Action("more_epochs", "plus,equals_sign", "+", "epoch more", "one more epoch",
-           Sends(_epochs(1)), _while_training, in_line=False),
+           Sends(lambda _: cmd.AddEpochs(n=1)), _while_training, in_line=False),
     Action("fewer_epochs", "minus", "-", "epoch fewer", "one epoch fewer",
-           Sends(_epochs(-1)), _while_training, in_line=False),
+           Sends(lambda _: cmd.AddEpochs(n=-1)), _while_epochs_are_left, in_line=False),
     Action("checkpoint", "c", "c", "checkpoint", "write a checkpoint now",
            Sends(lambda _: cmd.Checkpoint()), _while_training, in_line=False),
     Action("log_scale", "y", "y", "log", "logarithmic loss axis",
@@ -189,7 +193,7 @@ ACTIONS: tuple[Action, ...] = (
            ByScreen(ActsOnPlots, lambda screen: screen.do_smooth_less()), in_line=False, screens=_PLOTS),
     Action("smooth_more", "right_square_bracket", "]", "smooth more", "smooth the curve by batch more",
            ByScreen(ActsOnPlots, lambda screen: screen.do_smooth_more()), in_line=False, screens=_PLOTS),
-    Action("detach", "d", "d", "detach", "close the dashboard, training goes on in this terminal",
+    Action("detach", "d", "d", "detach", "leave: the run goes on without this terminal",
            ByApp(lambda app: app.do_detach()), _while_running, in_line=False),
     Action("theme", "f2", "f2", "theme", "switch between dark and light",
            ByApp(lambda app: app.do_theme()), in_line=False),

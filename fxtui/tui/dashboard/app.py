@@ -33,6 +33,7 @@ from fxtui.tui.terminal.textual_internals import TolerantPalette, mark_as_styled
 from fxtui.tui.terminal.theme import DARK, LIGHT
 
 _LISTENING_SECONDS = 0.05
+EXIT_INTERRUPTED = 130
 
 
 class DashboardApp(TerminalApp[int], ActsOnApp):
@@ -63,6 +64,7 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
         self._on_ready = on_ready
         self._clock = clock
         self._leaving = False
+        self.hung_up = False
         self._overlay: tuple[RunEntry, ...] = ()
         self._pending = PendingCommands()
         self._unseen = False
@@ -75,7 +77,7 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
         """Open the main screen; the engine is started only once it stands."""
         self.switch_mode("main")
         self.start_frames()
-        self.exit_on_signals(0)
+        self.watch_signals()
         self.call_after_refresh(self._painted)
 
     def frame(self) -> float:
@@ -88,7 +90,7 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
         ticks = not self.state.ended or (isinstance(self.screen, RunScreen) and self.screen.LIVE)
         if self._unseen or (ticks and now != self._shown_at):
             self._show()
-        if self.state.ended or self.state.phase == "paused":
+        if self.state.ended or self.state.phase in ("paused", "holding"):
             return NOTHING_TRAINS
         return (
             EVERY_CORE_BUSY if self.state.phase == "extracting" or not self.state.only_head_trains else ONLY_HEAD_TRAINS
@@ -247,14 +249,36 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
             self.push_screen(HelpDialog(self.screen.NAME, self.screen.HINTS))
 
     def do_detach(self) -> None:
-        """Leave the dashboard; the run goes on in this terminal."""
+        """Leave the dashboard; the run goes on."""
         self.exit(0)
+
+    def hang_up(self) -> None:
+        """The terminal is gone; the run goes on."""
+        self.hung_up = True
+        self.exit(0)
+
+    def terminate_at_once(self) -> None:
+        """Leave; what was not saved is lost."""
+        self.exit(EXIT_INTERRUPTED)
+
+    def terminate(self) -> None:
+        """Stop the run between two batches, save, and leave."""
+        if not self._session.alive:
+            self.exit(EXIT_INTERRUPTED)
+            return
+        self._leaving = True
+        self._session.send(cmd.Stop(when="now", interrupted=True))
+        self.show_notice("told to end: stopping between two batches, then saving", timeout=60)
 
     def do_quit_or_ask(self) -> None:
         """Leave at once when nothing is lost, else ask."""
         finished = self.state.finished
         if finished is not None or not self._session.alive:
             self.exit(finished.exit_status if finished else 0)
+        elif self.state.holding:
+            # Everything is saved.
+            self._leaving = True
+            self._session.send(cmd.Stop(when="now"))
         elif not isinstance(self.screen, QuitDialog):
             self.push_screen(QuitDialog(), self._answered)
 

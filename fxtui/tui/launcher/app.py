@@ -65,7 +65,7 @@ class LauncherApp(TerminalApp[Choice]):
     def on_mount(self) -> None:
         """Open the list."""
         self.push_screen(self._list)
-        self.exit_on_signals(None)
+        self.watch_signals()
 
     def on_home_screen_wanted(self, message: HomeScreen.Wanted) -> None:
         """Do what an entry is for."""

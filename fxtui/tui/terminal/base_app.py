@@ -6,11 +6,13 @@ import asyncio
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from rich.color import ColorSystem
 from textual.app import ReturnType
+from textual.binding import Binding, BindingType
 from textual.events import DescendantFocus
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.timer import Timer
@@ -20,6 +22,7 @@ from fxtui.machine.meters import Meters
 from fxtui.tui.terminal.diff_renderer import DiffRenderer, RenderedDiff
 from fxtui.tui.terminal.driver import counting_driver
 from fxtui.tui.terminal.frame_pacing import NOTHING_TRAINS, Frame, FramePacing
+from fxtui.tui.terminal.job_control import TWIN_SECONDS, JobControl
 from fxtui.tui.terminal.profile import TerminalProfile
 from fxtui.tui.terminal.textual_internals import ChopsUpdate, CompositorUpdate, FilteredApp, LayoutUpdate
 from fxtui.tui.terminal.theme import DARK, LIGHT, SIXTEEN, role_variables
@@ -36,6 +39,9 @@ class TerminalApp(FilteredApp[ReturnType]):
     """
 
     CSS_PATH = Path(__file__).with_name("fxtui.tcss")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+z", "suspend_process", show=False, priority=True, id="suspend")
+    ]
 
     def __init__(self, profile: TerminalProfile, directory: Path, theme: str | None = None) -> None:
         self.traffic = Traffic()
@@ -52,6 +58,8 @@ class TerminalApp(FilteredApp[ReturnType]):
         self._renderer = DiffRenderer(self.color_system, profile.ascii_only)
         self._sent_before = 0
         self._frame_timer: Timer | None = None
+        self._jobs: JobControl | None = None
+        self._told_to_end = 0.0
         for known in (DARK, LIGHT, SIXTEEN):
             self.register_theme(known)
         self.theme = theme or (SIXTEEN.name if self.few_colors else DARK.name)
@@ -60,15 +68,53 @@ class TerminalApp(FilteredApp[ReturnType]):
         """Our colour roles, for Textual's own themes, which do not know them."""
         return role_variables(self.current_theme)
 
-    def exit_on_signals(self, result: ReturnType | None) -> None:
-        """Close properly when the terminal hangs up or the process is told to end.
+    def watch_signals(self) -> None:
+        """Obey signals in the event loop from now on, until it ends.
 
-        Textual knows no SIGHUP or SIGTERM: the terminal would stay as it was left.
+        Textual knows no SIGHUP or SIGTERM: the terminal would stay as it was left. Its own ways of stopping and going
+        on take it for granted that each is followed by the other, in the foreground.
         """
         # Handlers can be set in the main thread only; elsewhere, as in a test, there is no terminal to restore.
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGHUP, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, self.exit, result)
+        driver = self.terminal_driver
+        if threading.current_thread() is not threading.main_thread() or driver is None:
+            return
+        self._jobs = JobControl(driver, self._draw_anew)
+        handlers: dict[int, Callable[[], None]] = {
+            signal.SIGHUP: self.hang_up,
+            signal.SIGTERM: self._terminated,
+            signal.SIGINT: self._terminated,
+            signal.SIGTSTP: self._jobs.stop,
+            signal.SIGCONT: self._jobs.go_on,
+        }
+        for number, handler in handlers.items():
+            asyncio.get_running_loop().add_signal_handler(number, handler)
+
+    def hang_up(self) -> None:
+        """The terminal is gone."""
+        self.exit()
+
+    def terminate(self) -> None:
+        """The process is told to end."""
+        self.exit()
+
+    def terminate_at_once(self) -> None:
+        """It is told so a second time."""
+        self.exit()
+
+    def _draw_anew(self) -> None:
+        self.refresh(layout=True)
+
+    def _terminated(self) -> None:
+        now = time.monotonic()
+        first, self._told_to_end = self._told_to_end == 0, self._told_to_end or now
+        # A terminal tells every process of its job, and each tells those that it waits for.
+        if first or now - self._told_to_end > TWIN_SECONDS:
+            self.terminate() if first else self.terminate_at_once()
+
+    def action_suspend_process(self) -> None:
+        """Stop, as a shell's job does for ctrl+z."""
+        if self._jobs is None or not self._jobs.ask_to_stop():
+            self.notify("no shell to come back from: ctrl+z does nothing here", severity="warning")
 
     @property
     def few_colors(self) -> bool:
@@ -115,6 +161,8 @@ class TerminalApp(FilteredApp[ReturnType]):
         # While the app closes, its screens are gone before its timers.
         if not self.screen_stack:
             return
+        if self._jobs is not None:
+            self._jobs.look()
         # Processor time of this thread: what drawing takes from training. The clock on the wall would add the time in
         # which the trainer held the interpreter, and drawing would slow down the more, the less it costs.
         start = time.thread_time()

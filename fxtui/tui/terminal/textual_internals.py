@@ -60,12 +60,16 @@ PARTS = (
     Part("textual.message_pump.MessagePump", "_running", _DIFFS),
     Part("textual.message_pump.MessagePump", "_closed", _DIFFS),
     Part("textual.app.App", "_batch_count", _BATCHES),
+    Part("textual.app.App", "_exception", "telling of a dashboard that crashed"),
+    Part("textual.app.App", "_driver", "giving the terminal back while the program is stopped"),
     Part("textual.app.App", "delay_update", _BATCHES, ("delay",)),
     Part("textual.app.App", "_css_update_count", _STYLES),
     Part("textual.screen.Screen", "_css_update_count", _STYLES),
     Part("textual.screen.Screen", "_update_timer", "a first paint that waits for no tick of the screen's clock"),
     Part("textual.screen.Screen", "_compositor_refresh", _BATCHES, ()),
     Part("textual.drivers.linux_driver.LinuxDriver", "_file", "counting what goes to the terminal"),
+    Part("textual.drivers.linux_driver.LinuxDriver", "write", "drawing nothing in the background", ("data",)),
+    Part("textual.drivers.linux_driver.LinuxDriver", "fileno", "knowing whose turn it is at the terminal"),
     Part("textual.drivers.linux_driver.LinuxDriver", "start_application_mode", "knowing of a cleared screen", ()),
     Part("textual.command.CommandPalette", "_action_command_list", "keys before the palette has its list", ("action",)),
 )
@@ -78,6 +82,16 @@ class FilteredApp(App[ReturnType]):
     def is_batching(self) -> bool:
         """Whether painting is held back."""
         return bool(self._batch_count)
+
+    @property
+    def terminal_driver(self) -> FilteredDriver | None:
+        """What draws on the terminal; None where there is none."""
+        return self._driver if isinstance(self._driver, FilteredDriver) else None
+
+    @property
+    def crash(self) -> Exception | None:
+        """What ended the application, if it was no wish of anybody's."""
+        return self._exception
 
     def filter_update(self, update: CompositorUpdate) -> CompositorUpdate | None:
         """What to send in place of an update; None: nothing. Called only where it would be sent."""
@@ -123,6 +137,13 @@ class FilteredDriver(LinuxDriver):
     def __init__(self, app: App[Any], **options: Any) -> None:
         super().__init__(app, **options)
         self._file: Any = self.filter_file(self._file)
+        # While the terminal is another's, what is drawn is dropped: the thread that writes has ended.
+        self.muted = False
+
+    def write(self, data: str) -> None:
+        """Write, unless muted."""
+        if not self.muted:
+            super().write(data)
 
     def filter_file(self, file: IO[str]) -> Any:
         """What to write into in place of the terminal's file: with ``write``, ``flush`` and ``fileno``."""

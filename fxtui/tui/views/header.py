@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fxtui.machine.samples import MachineSample
-from fxtui.protocol.events import StageName
+from fxtui.protocol.events import RunHolding, StageName
 from fxtui.run.state import RunState
 from fxtui.run.store import plain_name
 from fxtui.text import numbers as formats
@@ -30,6 +30,7 @@ _PHASES: dict[str, Piece] = {
     "training": ("● training", "ok"),
     "validating": ("● validating", "ok"),
     "paused": ("● paused", "warn"),
+    "holding": ("◎ holding", "accent"),
     "finished": ("✓ finished", "ok"),
     "stopped": ("✓ stopped", "warn"),
     "failed": ("✗ failed", "error"),
@@ -140,6 +141,8 @@ def _status_line(state: RunState, width: int, now: float) -> Line:
     phase: list[Piece] = [(" ", ""), _PHASES[state.phase]]
     if state.reason and state.phase == "failed":
         return fit((*phase, (f": {state.reason}", "error")), width)
+    if state.holding:
+        return _holding_line(state, state.holding, width)
     done = len(state.epochs)
     running = state.batch is not None and state.batch.epoch > done and not state.ended
     current = state.batch.epoch if state.batch and running else done
@@ -179,6 +182,21 @@ def _status_line(state: RunState, width: int, now: float) -> Line:
         if width_of(tuple(left)) + width_of(fact) + width_of(right) + 4 <= width:
             right = (*fact, *((("   ", ""), *right) if len(right) > 1 else right))
     return spread(tuple(left), right, width)
+
+
+def _holding_line(state: RunState, holding: RunHolding, width: int) -> Line:
+    """What is held, why nothing trains, and when it ends; what there is no room for is left out from the end."""
+    parts: list[Line] = [((" ", ""), _PHASES["holding"]), ((f"   {holding.reason}", ""),)]
+    if state.best:
+        accuracy = formats.accuracy(state.best.val_accuracy)
+        parts.append((("   best ", "muted"), (accuracy, "val"), (f" @{state.best.epoch}", "muted")))
+    left = tuple(piece for part in parts for piece in part)
+    held = f"holds {formats.size(holding.held_bytes)} on {holding.device}"
+    ends = f"{held}, ends after {holding.minutes:g} min unwatched "
+    for text in (ends, f"{held} "):
+        if width_of(left) + len(text) + 2 <= width:
+            return spread(left, ((text, "muted"),), width)
+    return fit(left, width)
 
 
 def _pipeline_lines(state: RunState, load: _Load, width: int) -> list[Line]:

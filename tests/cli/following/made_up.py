@@ -100,6 +100,20 @@ def _end(link: EngineLink, status: ev.RunStatus, reason: str = "", exit_status: 
     link.emit(finished)
 
 
+def _crash_after_a_while() -> None:
+    """A dashboard with a defect: it fails once there has been an epoch."""
+    from fxtui.tui.dashboard.app import DashboardApp
+
+    frame = DashboardApp.frame
+
+    def defective(self: DashboardApp) -> float:
+        if self.state.epochs:
+            raise RuntimeError("a defect [/] in the dashboard")
+        return frame(self)
+
+    DashboardApp.frame = defective  # type: ignore[method-assign]
+
+
 def main(how: str, what: str, runs: str, *options: str) -> int:
     """Follow the engine ``what`` as ``how`` says; the exit status."""
     config = parse_config({"name": "made-up", "data": {"source": "digits"}}, [])
@@ -111,12 +125,16 @@ def main(how: str, what: str, runs: str, *options: str) -> int:
         from fxtui.cli.following.json_lines import follow_as_json
 
         return follow_as_json(session)
-    if how == "dashboard":
+    if how in ("dashboard", "waited-for"):
         from fxtui.cli.display_options import DisplayOptions
         from fxtui.cli.following.dashboard import follow_in_dashboard
+        from fxtui.cli.following.waiter import fork_behind_waiter
 
+        waiter = fork_behind_waiter() if how == "waited-for" else None
         display = DisplayOptions(ascii_only="--ascii" in options, no_color="--no-color" in options)
-        return follow_in_dashboard(session(), display)
+        if "--crash" in options:
+            _crash_after_a_while()
+        return follow_in_dashboard(session(), display, waiter)
     from fxtui.cli.following.headless import follow_in_lines
 
     return follow_in_lines(session())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.following.test_dashboard_process import Terminal
+from tests.cli.following.real_terminal import Terminal
 
 SGR = re.compile(rb"\x1b\[([0-9;]*)m")
 

@@ -25,9 +25,10 @@ class QuitDialog(ModalScreen[Answer]):
     """Asked while a run is going: stop it and save, or stay."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "answer('stop')", "stop and save", id="quit.stop"),
+        # Who presses ctrl+c a second time means it.
+        Binding("s,ctrl+c", "answer('stop')", "stop and save", id="quit.stop", priority=True),
         Binding("d", "answer('detach')", "detach", id="quit.detach"),
-        Binding("escape,n,q", "answer('stay')", "stay", id="quit.stay"),
+        Binding("escape,enter,n,q,ctrl+q", "answer('stay')", "stay", id="quit.stay", priority=True),
     ]
 
     def compose(self) -> ComposeResult:
@@ -35,8 +36,8 @@ class QuitDialog(ModalScreen[Answer]):
         with Vertical(classes="dialog"):
             yield Static("Training is going on.", classes="heading")
             yield Static("[b $primary]s[/]  stop now, save, and quit", id="answer-stop")
-            yield Static("[b $primary]d[/]  close the dashboard, train on in this terminal", id="answer-detach")
-            yield Static("[b $primary]esc[/]  stay", id="answer-stay")
+            yield Static("[b $primary]d[/]  leave: the run goes on without this terminal", id="answer-detach")
+            yield Static("[b $primary]esc[/]  stay; enter does, too", id="answer-stay")
 
     def action_answer(self, answer: Answer) -> None:
         """Close with the answer."""
@@ -111,7 +112,9 @@ class LearningRateDialog(ModalScreen[float | None]):
         if 0 < value < float("inf"):
             self.dismiss(value)
         else:
-            self.query_one("#hint", Static).update(f"{event.value or 'nothing'}: expected a number above 0")
+            # No markup: what was typed may hold brackets.
+            said = Content(f"{event.value or 'nothing'}: expected a number above 0")
+            self.query_one("#hint", Static).update(said)
 
     def action_close(self) -> None:
         """Leave the rate as it is."""

@@ -87,7 +87,7 @@ async def test_help_lists_what_works_on_each_screen(name: str) -> None:
         ("w", cmd.Estimate(change=cmd.SetTrainable(paths=("features.7",), value=True))),
         ("u", cmd.UnfreezeNext()),
         ("z", cmd.Undo()),
-        ("p", cmd.Pause()),
+        ("p", cmd.TogglePause()),
     ],
 )
 async def test_the_layers_screen_acts(key: str, command: cmd.Command) -> None:

@@ -32,6 +32,7 @@ def run_job(config: RunConfig, link: EngineLink, source: ImageSource | None = No
                 epochs=config.train.epochs,
                 config=to_dict(config),
                 pid=os.getpid(),
+                host=os.uname().nodename,
             )
         )
     try:

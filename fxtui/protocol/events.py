@@ -39,13 +39,14 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type", tag=snake_case)
 
 
 class RunStarted(Event, frozen=True, kw_only=True):
-    """The run exists. ``config`` is the resolved configuration, ``pid`` the process that trains."""
+    """The run exists. ``config`` is the resolved configuration, ``pid`` the process that trains, on ``host``."""
 
     name: str
     version: str
     epochs: int
     config: dict[str, Any]
     pid: int = 0
+    host: str = ""
 
 
 class DataReady(Event, frozen=True, kw_only=True):
@@ -336,6 +337,7 @@ class RunContinued(Event, frozen=True, kw_only=True):
     step: int
     epochs: int
     pid: int = 0
+    host: str = ""
     exact: bool = True
     note: str = ""
 

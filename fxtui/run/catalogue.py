@@ -26,7 +26,6 @@ class RunEntry(RunSummary):
 
     trains: str = ""
     lr: float | None = None
-    epochs_planned: int = 0
     epochs: tuple[EpochEnd, ...] = ()
     best: EpochEnd | None = None
     seconds_per_epoch: float | None = None
@@ -43,7 +42,6 @@ def entry_of(state: RunState, run: RunDirectory, *, running: bool) -> RunEntry:
         **_fields(summary_of(state, run, locked=running)),
         trains=", ".join([*_joined(trains), "head"]) if state.layers else "",
         lr=state.epochs[-1].lr if state.epochs else head.lr if head else None,
-        epochs_planned=state.epochs_planned,
         epochs=tuple(state.epochs),
         best=state.best,
         seconds_per_epoch=state.seconds_per_epoch,

@@ -6,7 +6,7 @@ A process killed while writing leaves a torn last line. Readers ignore it, and a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -63,10 +63,14 @@ class JournalWriter:
 
 
 class JournalReader:
-    """Reads a journal and follows it while it grows: each :meth:`poll` yields the complete events written since."""
+    """Reads a journal and follows it while it grows: each :meth:`poll` yields the complete events written since.
 
-    def __init__(self, path: Path) -> None:
+    ``pass_over`` is asked of every line before it is decoded; where it says so, the line is left out.
+    """
+
+    def __init__(self, path: Path, pass_over: Callable[[bytes], bool] = lambda _line: False) -> None:
         self._path = path
+        self._pass_over = pass_over
         self._offset = 0
         self._line = 0
 
@@ -85,7 +89,7 @@ class JournalReader:
                 for line in lines:
                     self._line += 1
                     self._offset += len(line) + 1
-                    if line and (event := self._decode(line)) is not None:
+                    if line and not self._pass_over(line) and (event := self._decode(line)) is not None:
                         yield event
 
     def _decode(self, line: bytes) -> AnyEvent | None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fxtui.config import ConfigError, RunConfig, bundled_config, load_config
-from fxtui.run.state import ENDED
 from fxtui.run.store import RunDirectory, RunStore
 from fxtui.run.summary import RunSummary, read_summary
 
@@ -26,9 +25,9 @@ _TRAINING = ("train", "training")
 class PastRun:
     """A run on disk, and whether one can go on with it.
 
-    ``config`` is None where it cannot be read, and ``fault`` says why. ``epochs`` are those done, None before the run
-    has ended; ``started`` is in seconds since the epoch. ``resumable``: it has a checkpoint, nobody writes to it, and
-    not all its epochs are done.
+    ``config`` is None where it cannot be read, and ``fault`` says why. ``summary`` says how far it is, also while it
+    runs, and which process has it. ``epochs`` are those done so far, None where that cannot be read; ``started`` is in
+    seconds since the epoch. ``resumable``: it has a checkpoint, nobody writes to it, and not all its epochs are done.
     """
 
     summary: RunSummary
@@ -37,6 +36,11 @@ class PastRun:
     started: float
     resumable: bool
     fault: str = ""
+
+    @property
+    def attachable(self) -> bool:
+        """Whether it runs or holds, so that one goes on with it by watching it."""
+        return self.summary.is_open
 
     @property
     def path(self) -> Path:
@@ -98,7 +102,7 @@ def past_run(run: RunDirectory) -> PastRun:
     return PastRun(
         summary=summary,
         config=config,
-        epochs=summary.epochs_done if summary.status in ENDED else None,
+        epochs=None if summary.status == "damaged" else summary.epochs_done,
         started=summary.started or written,
         # Also where it has ended: one that goes on holds its lock for a while before it says so.
         resumable=config is not None and run.has_checkpoint and not done and not run.is_locked(),

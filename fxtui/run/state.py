@@ -77,6 +77,9 @@ class RunState:
     started: float = 0.0
     updated: float = 0.0
     seq: int = -1
+    # The process that trains, or was the last to.
+    pid: int = 0
+    host: str = ""
     phase: Phase = "starting"
     reason: str = ""
     epochs_planned: int = 0
@@ -172,6 +175,7 @@ class RunState:
             case ev.RunStarted():
                 self.name, self.version, self.config = event.name, event.version, event.config
                 self.started, self.epochs_planned = event.t, event.epochs
+                self.pid, self.host = event.pid, event.host
             case ev.DataReady():
                 self.data, self.phase = event, "loading"
                 self._log(event, "info", _describe_data(event))
@@ -281,7 +285,7 @@ class RunState:
         self.batch = self._batch_at(event)
         self.extraction = self.cache = self.validation = self.finished = self.holding = None
         self.phase, self.reason, self._before_pause = "loading", "", "training"
-        self.epochs_planned = event.epochs
+        self.epochs_planned, self.pid, self.host = event.epochs, event.pid, event.host
         text = f"goes on from epoch {event.epoch}, after step {event.step}"
         self._log(event, "info" if event.exact else "warning", f"{text}: {event.note}" if event.note else text)
 

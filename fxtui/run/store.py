@@ -15,6 +15,9 @@ from fxtui.run.journal import JournalError, read_journal
 from fxtui.run.state import RunState, fold
 
 _LOCK_ATTEMPTS, _LOCK_PAUSE = 5, 0.02
+_LOCK_NAME = ".lock"
+# How every journal begins: the tag comes first, and no other event comes before this one.
+_BEGINNING = b'{"type":"run_started"'
 
 
 class RunLockedError(RuntimeError):
@@ -57,6 +60,20 @@ class RunDirectory:
         """The summary, there once the run has ended."""
         return self.path / "summary.json"
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether its journal begins as fxtui begins one: the sign that all of this directory is a run's."""
+        try:
+            with self.journal.open("rb") as file:
+                return file.read(len(_BEGINNING)) == _BEGINNING
+        except OSError:
+            return False
+
+    @property
+    def is_run(self) -> bool:
+        """Whether fxtui made this directory. A run that just begins has a lock and no journal yet."""
+        return (self.path / _LOCK_NAME).is_file() or self.has_begun
+
     def load_config(self) -> RunConfig:
         """The run's configuration.
 
@@ -83,7 +100,7 @@ class RunDirectory:
     def is_locked(self) -> bool:
         """Whether some process is writing to this run now."""
         try:
-            file = os.open(self.path / ".lock", os.O_RDONLY | os.O_CLOEXEC)
+            file = os.open(self.path / _LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return False
         try:
@@ -104,7 +121,7 @@ class RunLock:
     """
 
     def __init__(self, run: RunDirectory) -> None:
-        self._file = os.open(run.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = os.open(run.path / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         for attempt in range(_LOCK_ATTEMPTS):
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -146,6 +163,8 @@ class RunStore:
                 except FileExistsError:
                     continue
                 run = RunDirectory(path)
+                # Before anything else: the sign that it is a run, and no folder of the user's with a configuration.
+                (path / _LOCK_NAME).touch(0o600)
                 run.config.write_text(to_toml(config), encoding="utf-8")
                 return run
         except OSError as error:
@@ -153,7 +172,7 @@ class RunStore:
         raise ConfigError(f"--runs {self.root}: too many runs named {base}")
 
     def list(self) -> list[RunDirectory]:
-        """Every run, oldest first."""
+        """Every run, oldest first; a folder that only holds a configuration is none."""
         if not self.root.is_dir():
             return []
         found: list[tuple[int, str, RunDirectory]] = []
@@ -161,7 +180,9 @@ class RunStore:
             run = RunDirectory(path)
             # Another process may remove a run at any time.
             with contextlib.suppress(OSError):
-                found.append((run.config.stat().st_mtime_ns, run.name, run))
+                written = run.config.stat().st_mtime_ns
+                if run.is_run:
+                    found.append((written, run.name, run))
         return [run for *_, run in sorted(found, key=lambda entry: entry[:2])]
 
     def find(self, reference: str) -> RunDirectory:
@@ -170,8 +191,9 @@ class RunStore:
         Raises:
             ConfigError: there is none, or more than one.
         """
-        if Path(reference, "config.toml").is_file():
-            return RunDirectory(Path(reference))
+        named = RunDirectory(Path(reference))
+        if named.config.is_file() and named.is_run:
+            return named
         runs = self.list()
         if not runs:
             raise ConfigError(f"RUN {reference}: no runs in {self.root}; start one with fxtui train CONFIG")

@@ -55,6 +55,16 @@ def whole_seconds(seconds: float) -> str:
     return f"{round(seconds)} s" if seconds < 59.5 else duration(seconds)
 
 
+def age(seconds: float) -> str:
+    """How long ago, in the largest unit that fits: 12 s, 5 min, 3 h, 12 days."""
+    seconds = max(0.0, seconds)
+    for unit, name in ((86400, "day"), (3600, "h"), (60, "min")):
+        if seconds >= unit:
+            count = int(seconds // unit)
+            return plural(count, name) if name == "day" else f"{count} {name}"
+    return f"{int(seconds)} s"
+
+
 def roughly(seconds: float) -> str:
     """Seconds that were estimated, to two figures: 0.004 s, 0.42 s, 4.2 s, 19 s, 1m 10s."""
     if seconds >= 59.5:

@@ -70,6 +70,31 @@ def test_runs_are_listed_oldest_first_and_strangers_left_out(tmp_path: Path) -> 
     assert RunStore(tmp_path / "none").list() == []
 
 
+def test_a_folder_with_a_configuration_is_no_run(tmp_path: Path) -> None:
+    theirs = tmp_path / "project"
+    theirs.mkdir()
+    (theirs / "config.toml").write_text("[data]\nsource = 'digits'\n")
+    (theirs / "events.jsonl").write_text('{"event": "login"}\n')
+    store = RunStore(tmp_path)
+    assert store.list() == []
+    with pytest.raises(ConfigError, match="no runs in"):
+        store.find(str(theirs))
+    cats = make(store, "cats")
+    assert store.list() == [cats]
+    with pytest.raises(ConfigError, match="not found in"):
+        store.find(str(theirs))
+
+
+def test_a_run_that_lost_its_lock_is_known_by_its_journal(tmp_path: Path) -> None:
+    run = make(RunStore(tmp_path), "cats")
+    (run.path / ".lock").unlink()
+    assert RunStore(tmp_path).list() == []
+    with JournalWriter(run.journal) as journal:
+        journal.append(whole_run()[0])
+    assert RunStore(tmp_path).list() == [run]
+    assert RunStore(tmp_path).find(str(run.path)) == run
+
+
 def test_find_takes_directory_name_plain_name_prefix_and_last(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     cats, dogs = make(store, "cats", 9), make(store, "dogs", 1)
@@ -140,7 +165,7 @@ def test_who_asks_for_a_writer_is_not_taken_for_one(tmp_path: Path) -> None:
 def test_asking_leaves_no_file(tmp_path: Path) -> None:
     run = RunStore(tmp_path).create(CONFIG)
     assert not run.is_locked()
-    assert [path.name for path in run.path.iterdir()] == ["config.toml"]
+    assert sorted(path.name for path in run.path.iterdir()) == [".lock", "config.toml"]
 
 
 def test_a_lock_is_free_after_release_and_releasing_twice_is_harmless(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,19 @@ import pytest
 from fxtui.cli.main import main
 from fxtui.config import parse_config
 from fxtui.protocol import events as ev
-from fxtui.run import store
 from fxtui.run.catalogue import Catalogue
-from fxtui.run.journal import JournalWriter, read_journal
+from fxtui.run.journal import JournalWriter
 from fxtui.run.nearby import look_around
-from fxtui.run.state import fold
+from fxtui.run.progress import ProgressReader
+from fxtui.run.removal import remove_run
+from fxtui.run.state import RunState, fold
 from fxtui.run.store import RunDirectory, RunLock, RunStore
-from fxtui.run.summary import read_summary, summarise, write_summary
+from fxtui.run.summary import Summaries, progress_of, read_summary, summarise, where_it_runs, write_summary
 from tests.run.samples import going_on, opening, stamped, trained, whole_run
 
+HELD = ev.RunHolding(
+    epoch=1, step=25, reason="1 of 1 epochs", best=None, device="cpu", held_bytes=1 << 20, minutes=30.0
+)
 KILLED = stamped([*opening(), *trained(1, 0.85, best=True)])
 
 
@@ -101,6 +106,9 @@ SITUATIONS = {
     "has ended, no summary yet": Situation(ended("stopped"), no_summary, True, "stopped"),
     "killed before its summary": Situation(ended("failed", "x"), no_summary, False, "failed", "x"),
     "summary of another hand": Situation(ended("finished"), half_a_summary, False, "finished"),
+    "holds": Situation(stamped([*KILLED, HELD]), nothing, True, "holding", "1 of 1 epochs"),
+    "held, and its process is gone": Situation(stamped([*KILLED, HELD]), nothing, False, "finished", "1 of 1 epochs"),
+    "held and went on": Situation(stamped([*KILLED, HELD, ev.RunResumed(epoch=2, step=25)]), nothing, True, "running"),
     "goes on": Situation(stamped([*ended("finished"), *going_on(2, 25, 5)]), no_summary, True, "running"),
     "goes on, killed": Situation(stamped([*ended("stopped"), *going_on(2, 25, 5)]), no_summary, False, "interrupted"),
     "summary older than the journal": Situation(ended("finished"), stale, False, "finished"),
@@ -167,11 +175,13 @@ def test_the_summary_says_what_the_journal_says(tmp_path: Path, name: str) -> No
 def test_of_an_ended_run_no_journal_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
 
-    def counted(path: Path) -> object:
-        read.append(path.parent.name)
-        return read_journal(path)
+    poll = ProgressReader.poll
 
-    monkeypatch.setattr(store, "read_journal", counted)
+    def counted(self: ProgressReader) -> RunState:
+        read.append(self.path.name)
+        return poll(self)
+
+    monkeypatch.setattr(ProgressReader, "poll", counted)
     whole = RunStore(tmp_path).create(parse_config({"name": "whole", "data": {"source": "digits"}}, []))
     with JournalWriter(whole.journal) as journal:
         for event in whole_run():
@@ -229,3 +239,55 @@ def test_a_run_without_an_end_is_interrupted_in_its_summary() -> None:
     record = summarise(fold(stamped(opening())))
     assert (record["status"], record["best"], record["epochs"]) == ("interrupted", None, 0)
     assert summarise(fold([ev.RunStarted(name="x", version="0", epochs=1, config={})]))["backbone"] is None
+
+
+def test_what_has_not_ended_tells_how_far_it_is_and_which_process_has_it(tmp_path: Path) -> None:
+    run = make(tmp_path, SITUATIONS["killed"])
+    summary = read_summary(run)
+    assert (summary.epochs_done, summary.epochs_planned, summary.best_accuracy, summary.pid) == (1, 3, 0.85, 7)
+    assert progress_of(summary) == "1 of 3 epochs"
+    assert where_it_runs(summary) == "pid 7"
+    assert where_it_runs(replace(summary, host="box-7")) == "pid 7 on box-7"
+    assert where_it_runs(replace(summary, pid=0)) == "another process"
+    (past,) = look_around(tmp_path, tmp_path).runs
+    assert not past.attachable
+    lock = RunLock(run)
+    (past,) = look_around(tmp_path, tmp_path).runs
+    assert past.attachable
+    assert (past.summary.epochs_done, past.summary.best_accuracy, past.summary.pid) == (1, 0.85, 7)
+    lock.release()
+    ended = read_summary(make(tmp_path, SITUATIONS["finished"]))
+    assert (ended.pid, ended.host) == (0, "")
+
+
+def test_a_run_that_goes_on_is_another_process(tmp_path: Path) -> None:
+    went_on = ev.RunContinued(epoch=2, step=25, epochs=9, pid=4711, host="box-7")
+    summary = read_summary(make(tmp_path, Situation(stamped([*KILLED, went_on]), nothing, False, "interrupted")))
+    assert (summary.pid, summary.host, summary.epochs_planned) == (4711, "box-7", 9)
+
+
+def test_summaries_follow_a_run_and_read_others_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    poll = ProgressReader.poll
+
+    def counted(self: ProgressReader) -> RunState:
+        read.append(self.path.name)
+        return poll(self)
+
+    monkeypatch.setattr(ProgressReader, "poll", counted)
+    make(tmp_path, SITUATIONS["finished"])
+    run = make(tmp_path, SITUATIONS["killed"])
+    lock = RunLock(run)
+    summaries = Summaries(tmp_path)
+    assert [summary.status for summary in summaries.read()] == ["finished", "running"]
+    assert [summary.status for summary in summaries.read()] == ["finished", "running"]
+    assert read == [run.name]
+    with JournalWriter(run.journal) as journal:
+        for event in stamped([*trained(2, 0.9, best=True), HELD], time.time()):
+            journal.append(event)
+    held = summaries.read()[1]
+    assert (held.status, held.epochs_done, held.best_accuracy) == ("holding", 2, 0.9)
+    lock.release()
+    assert summaries.read()[1].status == "finished"
+    remove_run(run)
+    assert len(summaries.read()) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import msgspec
@@ -98,6 +99,7 @@ class Resumed:
             step=self.progress.step,
             epochs=self.progress.epochs,
             pid=pid,
+            host=os.uname().nodename,
             exact=not reasons,
             note=f"not to the bit: {', '.join(reasons)}" if reasons else "",
         )

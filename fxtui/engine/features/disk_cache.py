@@ -17,6 +17,8 @@ import torch
 from msgspec import Struct
 from torch import Tensor
 
+from fxtui.machine.directories import feature_caches
+
 _SHARE_OF_FREE_DISK = 0.2
 
 
@@ -119,9 +121,8 @@ class CacheFiles:
 
 
 def cache_root() -> Path:
-    """Where caches lie: ``$XDG_CACHE_HOME/fxtui/features``, by default below ``~/.cache``."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "fxtui" / "features"
+    """Where caches lie."""
+    return feature_caches()
 
 
 def _map(path: Path, shape: tuple[int, ...], dtype: torch.dtype, writable: bool = False) -> Tensor:

@@ -7,7 +7,6 @@ import difflib
 import hashlib
 import inspect
 import io
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from PIL import Image
 from fxtui.config import ConfigError
 from fxtui.engine.data.decode import BrokenImageError
 from fxtui.engine.downloads import short_timeout
+from fxtui.machine.directories import data_sets
 from fxtui.protocol.events import SkippedFile
 
 # How each data set is asked for its training and its validation part.
@@ -102,10 +102,8 @@ class TorchvisionSource:
 
 
 def data_root() -> Path:
-    """Where data sets lie: ``$FXTUI_DATA``, by default ``$XDG_CACHE_HOME/fxtui/data``."""
-    if root := os.environ.get("FXTUI_DATA"):
-        return Path(root)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fxtui" / "data"
+    """Where data sets lie."""
+    return data_sets()
 
 
 def open_torchvision(name: str, *, download: bool = True) -> TorchvisionSource:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Never
 import typer
 
 from fxtui import __version__
-from fxtui.cli.commands import bench, choose, layers, predict, runs, show, train
+from fxtui.cli.commands import bench, cache, choose, layers, predict, prune, rm, runs, show, train
 from fxtui.cli.commands.doctor import command as doctor
 from fxtui.cli.output.streams import complain, discard_stdout, has_terminal
 from fxtui.config import ConfigError
@@ -40,13 +40,18 @@ app.command("demo", short_help="Train on the embedded digits.")(train.demo)
 app.command("train", short_help="Train from a configuration or a folder.")(train.train)
 app.command("runs", short_help="List the runs.")(runs.runs)
 app.command("show", short_help="Summarise a run.")(show.show)
+app.command("rm", short_help="Remove runs.")(rm.rm)
+app.command("prune", short_help="Remove all runs but the newest.")(prune.prune)
+app.add_typer(cache.app, name="cache", short_help="What is kept of frozen layers; cache clear removes it.")
 app.command("layers", short_help="The layer table.")(layers.layers)
 app.command("predict", short_help="Predict images, step by step.")(predict.predict)
 app.command("doctor", short_help="Check versions, devices, terminal and directories.")(doctor.doctor)
 app.add_typer(bench.app, name="bench", short_help="Measure against the plain PyTorch loop on this machine.")
 
 _TRAINING = ("choose", "demo", "train")
-COMMANDS = ("choose", "demo", "train", "runs", "show", "layers", "predict", "bench", "doctor")
+COMMANDS = (
+    "choose", "demo", "train", "runs", "show", "rm", "prune", "cache", "layers", "predict", "bench", "doctor",
+)  # fmt: skip
 
 
 @app.callback(invoke_without_command=True)

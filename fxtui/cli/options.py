@@ -17,6 +17,8 @@ Detach = Annotated[
     bool, typer.Option("--detach", help="Start it and give the prompt back; fxtui attach comes back to it.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Where the runs are.")]
 RunReference = Annotated[
     str, typer.Argument(metavar="RUN", help="A directory, a name, a unique prefix of one, or `last`.")

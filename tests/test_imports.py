@@ -24,6 +24,7 @@ def test_the_import_contracts_hold() -> None:
         "import fxtui.run.session.local, fxtui.config, fxtui.advice.rules",
         "from fxtui.cli.main import main; main(['--help'])",
         "from fxtui.cli.main import main; main(['runs', '--runs', '/nonexistent'])",
+        "import fxtui.run.notices.words; from fxtui.cli.main import main; main(['show', 'last', '--line'])",
         "import fxtui.engine.job, fxtui.engine.data.sources.source, fxtui.engine.backbones.names",
     ],
 )

@@ -73,9 +73,12 @@ def where_it_runs(summary: RunSummary) -> str:
     return f"pid {summary.pid}" + (f" on {summary.host}" if summary.host else "")
 
 
-def read_summary(run: RunDirectory) -> RunSummary:
-    """What is known of a run; the journal is read only where there is no summary, or an older one."""
-    return _read(run, ProgressReader(run), locked=run.is_locked())
+def read_summary(run: RunDirectory, reader: ProgressReader | None = None) -> RunSummary:
+    """What is known of a run; the journal is read only where there is no summary, or an older one.
+
+    ``reader``: what it is read with then, and what knows more of the run afterwards.
+    """
+    return _read(run, reader or ProgressReader(run), locked=run.is_locked())
 
 
 class Summaries:

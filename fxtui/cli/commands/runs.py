@@ -122,13 +122,10 @@ def _flush() -> None:
 
 
 def _way_back(run: RunSummary) -> str:
-    from fxtui.cli.following.report import reference
+    from fxtui.cli.following.report import way_back
     from fxtui.run.store import RunDirectory
 
-    name = reference(RunDirectory(run.path))
-    if run.is_open:
-        return f"fxtui attach {name}"
-    return f"fxtui train --resume {name}" if run.status == "interrupted" else ""
+    return way_back(RunDirectory(run.path), run.status)
 
 
 def _cells(run: RunSummary) -> tuple[str, ...]:

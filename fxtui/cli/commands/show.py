@@ -14,7 +14,7 @@ from fxtui.cli.options import DEFAULT_RUNS, Json, RunReference, Runs
 from fxtui.protocol.schedule import carried_out, schedule_toml
 from fxtui.run.state import RunState
 from fxtui.run.store import RunDirectory, RunStore
-from fxtui.run.summary import summarise, summary_of
+from fxtui.run.summary import progress_of, read_summary, summarise, summary_of, where_it_runs
 from fxtui.text import numbers as fmt
 
 
@@ -23,14 +23,19 @@ def show(
     schedule: Annotated[
         bool, typer.Option("--schedule", help="Print what was done while it trained, for another run to play back.")
     ] = False,
+    line: Annotated[
+        bool, typer.Option("--line", help="Say in one short line how it is going, e.g. for tmux's status line.")
+    ] = False,
     json: Json = False,
     runs: Runs = DEFAULT_RUNS,
 ) -> int:
     """Summarise a run: what it trained on, every epoch, what was left out."""
+    found = RunStore(runs).find(run)
+    if line:
+        return _show_line(found, json)
     from fxtui.cli.output.console import make_console
     from fxtui.cli.output.json_lines import print_json
 
-    found = RunStore(runs).find(run)
     state = found.load_state()
     if schedule:
         return _show_schedule(found, state, json)
@@ -38,18 +43,25 @@ def show(
         print_json(details(found, state))
         return 0
     console = make_console()
-    for number, line in enumerate(describe(found, state)):
-        console.print(line, style="" if number else "bold")
+    for number, told in enumerate(describe(found, state)):
+        console.print(told, style="" if number else "bold")
     return 0
 
 
 def details(run: RunDirectory, state: RunState) -> dict[str, Any]:
     """The summary of a run with its history: what `show --json` prints."""
+    from fxtui.cli.following import report
+
     record: dict[str, Any] = msgspec.to_builtins(summarise(state))
     keep = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "seconds", "observation")
+    summary = summary_of(state, run, locked=run.is_locked())
     return record | {
-        "status": summary_of(state, run, locked=run.is_locked()).status,
+        "status": summary.status,
         "path": str(run.path),
+        "best_val_accuracy": summary.best_accuracy,
+        "pid": summary.pid or None,
+        "host": summary.host or None,
+        "back_with": report.way_back(run, summary.status) or None,
         "parameters": state.parameters,
         "trainable_parameters": state.trainable_parameters,
         "trains": [row.path for row in state.layers if (row.is_stage or row.is_head) and row.trainable != "none"],
@@ -62,9 +74,15 @@ def describe(run: RunDirectory, state: RunState) -> Iterator[str]:
     """A run's summary, one line after the other."""
     from fxtui.cli.following import report
 
-    status = summary_of(state, run, locked=run.is_locked()).status
-    yield f"{state.name or run.name}  {status}" + (f": {state.reason}" if state.reason else "")
+    summary = summary_of(state, run, locked=run.is_locked())
+    yield f"{state.name or run.name}  {summary.status}" + (f": {summary.reason}" if summary.reason else "")
     yield _fact("path", str(run.path))
+    if way := report.way_back(run, summary.status):
+        best = f", best so far {fmt.accuracy(summary.best_accuracy)}" if summary.best_accuracy is not None else ""
+        yield _fact("progress", f"{progress_of(summary)}{best}")
+        if summary.pid:
+            yield _fact("process", where_it_runs(summary) + (" is gone" if summary.status == "interrupted" else ""))
+        yield _fact("back with", way)
     if state.started:
         started = time.strftime("%Y-%m-%d %H:%M", time.localtime(state.started))
         yield _fact("started", f"{started}, took {fmt.duration(state.elapsed)}")
@@ -90,6 +108,23 @@ def describe(run: RunDirectory, state: RunState) -> Iterator[str]:
         yield ""
         yield f"{fmt.plural(len(state.skipped), 'file')} skipped"
         yield from (f"  {file.path}: {file.reason}" for file in state.skipped)
+
+
+def _show_line(run: RunDirectory, json: bool) -> int:
+    """Nothing that it does not need is imported or read: it may be asked for every few seconds."""
+    from fxtui.run.notices.words import running_line, summary_line
+    from fxtui.run.progress import ProgressReader
+
+    reader = ProgressReader(run)
+    summary = read_summary(run, reader)
+    text = running_line(reader.state) if summary.status == "running" else summary_line(summary)
+    if json:
+        from fxtui.cli.output.json_lines import print_json
+
+        print_json({"name": run.name, "status": summary.status, "line": text})
+    else:
+        sys.stdout.write(text + "\n")
+    return 0
 
 
 def _show_schedule(run: RunDirectory, state: RunState, json: bool) -> int:

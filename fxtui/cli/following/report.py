@@ -152,6 +152,13 @@ def reference(run: RunDirectory) -> str:
     return run.name if run.path.parent == DEFAULT_RUNS else str(Path(run.path))
 
 
+def way_back(run: RunDirectory, status: str) -> str:
+    """The command that goes on with a run that has not ended: it is watched where it runs, and resumed where not."""
+    if status in ("running", "holding"):
+        return f"fxtui attach {reference(run)}"
+    return f"fxtui train --resume {reference(run)}" if status == "interrupted" else ""
+
+
 def _number(value: float, decimals: int) -> str:
     """A figure of constant width: each digit before the point more takes one behind it away."""
     if not math.isfinite(value):

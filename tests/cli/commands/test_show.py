@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -147,3 +148,43 @@ def test_show_tells_killed_from_running(
     if held:
         held.release()
     assert json.loads(lines(capsys)[0])["status"] == status
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_show_says_how_far_a_run_is_and_how_to_come_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], held: bool
+) -> None:
+    began = ev.RunStarted(name="x", version="0", epochs=50, config={}, pid=4711, host="box-7")
+    run = record(tmp_path, "x", stamped([began, *trained(1, 0.8, best=True)]))
+    lock = RunLock(run) if held else None
+    assert main(["show", "x", "--runs", str(tmp_path)]) == 0
+    text = lines(capsys)
+    assert main(["show", "x", "--runs", str(tmp_path), "--json"]) == 0
+    shown = json.loads(lines(capsys)[0])
+    if lock:
+        lock.release()
+    assert "progress  1 of 50 epochs, best so far 80.0%" in text
+    assert f"process   pid 4711 on box-7{'' if held else ' is gone'}" in text
+    way = f"fxtui {'attach' if held else 'train --resume'} {run.path}"
+    assert f"back with {way}" in text
+    assert (shown["pid"], shown["host"], shown["back_with"], shown["best_val_accuracy"]) == (4711, "box-7", way, 0.8)
+
+
+def test_show_line_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = record(tmp_path, "x", half())
+    lock = RunLock(run)
+    assert main(["show", "x", "--line", "--runs", str(tmp_path)]) == 0
+    lock.release()
+    assert main(["show", "x", "--line", "--json", "--runs", str(tmp_path)]) == 0
+    line, record_ = lines(capsys)
+    assert line == "2/3 85.0% 0.12 s/epoch left 0.12 s"
+    assert json.loads(record_) == {"name": run.name, "status": "interrupted", "line": "interrupted 1/3 85.0%"}
+
+
+def test_show_line_of_an_ended_run_reads_no_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = record(tmp_path, "x", whole_run())
+    size = run.journal.stat()
+    run.journal.write_bytes(bytes(size.st_size))
+    os.utime(run.journal, ns=(size.st_mtime_ns, size.st_mtime_ns))
+    assert main(["show", str(run.path), "--line"]) == 0
+    assert lines(capsys) == ["finished 3/3 93.0%"]

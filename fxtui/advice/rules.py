@@ -29,6 +29,38 @@ def advise(state: RunState) -> Advice | None:
     return None
 
 
+def held_advice(state: RunState) -> tuple[Advice, ...]:
+    """What a run that holds could do next, the longest way of saying it first; nothing for one that does not hold.
+
+    Where there is little room the evidence is shortened first, then the price goes; the act and its key stay.
+    """
+    if state.holding is None:
+        return ()
+    best = state.best
+    if best is None:
+        return (Advice(text="nothing is trained yet: go on (+), or end it (q)", key="+"),)
+    stands = (f"this run is at {_percent(state, best)}", f"at {best.val_accuracy:.1%}")
+    if best.val_accuracy >= 1:
+        right = ("validation is at 100.0%, nothing is left to gain there", "at 100.0%")
+        return tuple(Advice(text=f"{text}: end it (q), or go on (+)", key="q") for text in right)
+    if (stage := next_stage(state)) is None:
+        every = (f"{stands[0]} and every layer trains", f"{stands[1]}, all train")
+        return tuple(Advice(text=f"{text}: go on as it is (+), or end it (q)", key="+") for text in every)
+    if _was_tried(state, stage):
+        tried = (f"{stands[0]} and {stage.path} was tried", f"{stage.path} was tried")
+        return tuple(Advice(text=f"{text}: go on as it is (+), or end it (q)", key="+") for text in tried)
+    act = f"train {stage.path} too (u)" if stage.trainable == "none" else f"train the rest of {stage.path} (u)"
+    price, rest = _price_of(stage, state), "or go on as it is (+)"
+    ways = (
+        f"{stands[0]}: {act}, {price}, {rest}",
+        f"{stands[1]}: {act}, {price}, {rest}",
+        f"{act}, {price}, {rest}",
+        f"{act}, {rest}",
+        act,
+    )
+    return tuple(Advice(text=text, key="u") for text in ways)
+
+
 def standard_error(accuracy: float, images: int) -> float:
     """The standard error of an accuracy measured on so many images (binomial), as a fraction.
 
@@ -63,6 +95,21 @@ def _failed(state: RunState) -> Advice | None:
     if not state.best:
         return Advice(text=f"{state.reason or 'failed'}: nothing was saved")
     return Advice(text=f"{state.reason or 'failed'}: kept is epoch {state.best.epoch}, {_measured(state, state.best)}")
+
+
+def _holds(state: RunState) -> Advice | None:
+    return next(iter(held_advice(state)), None)
+
+
+def _price_of(stage: LayerRow, state: RunState) -> str:
+    """What training a stage, too, would cost: the epochs planned at first, and their seconds where they are known."""
+    settings = state.config.get("train")
+    planned = settings.get("epochs") if isinstance(settings, dict) else None
+    epochs = planned if isinstance(planned, int) else state.epochs_planned
+    estimate = state.estimate
+    seconds = estimate.then.seconds_per_epoch if estimate and estimate.change == "unfreeze_next" else None
+    much = f"+{fmt.params(stage.parameters)} params" if seconds is None else f"≈{fmt.roughly(epochs * seconds)}"
+    return f"{fmt.plural(epochs, 'epoch')}, {much}"
 
 
 def _ended(state: RunState) -> Advice | None:
@@ -160,6 +207,7 @@ def _still_gains(state: RunState) -> Advice | None:
 RULES: tuple[Rule, ...] = (
     _failed,
     _ended,
+    _holds,
     _waiting,
     _loss_rises,
     _change_hurts,

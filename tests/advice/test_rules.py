@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from fxtui.advice.rules import RULES, advise, next_stage, standard_error, stuck_epochs
+from fxtui.advice.rules import RULES, advise, held_advice, next_stage, standard_error, stuck_epochs
 from fxtui.protocol import events as ev
 from fxtui.protocol.records import LayerRow
 from fxtui.run.state import RunState, fold
-from tests.run.samples import STAGES, epoch, figures, layers, opening, stamped, trained, unfreezing, whole_run
+from tests.run.samples import (
+    STAGES,
+    epoch,
+    estimated,
+    figures,
+    layers,
+    opening,
+    stamped,
+    trained,
+    unfreezing,
+    whole_run,
+)
 
 
 def state_of(*events: ev.Event, planned: int = 30) -> RunState:
@@ -244,3 +256,99 @@ def test_every_rule_is_silent_or_speaks_on_every_moment_of_a_run() -> None:
 
 def _fields(row: LayerRow) -> dict[str, object]:
     return {name: getattr(row, name) for name in row.__struct_fields__}
+
+
+HELD = ev.RunHolding(epoch=5, step=125, reason="5 of 5 epochs", best=None, device="cpu", held_bytes=1, minutes=30.0)
+AT_92 = epochs(0.8, 0.9, 0.92, 0.92, 0.92)
+
+
+def priced(seconds: float | None, change: str = "unfreeze_next") -> ev.CostEstimated:
+    """What the next stage would cost an epoch."""
+    found = estimated()
+    return replace(found, change=change, then=replace(found.then, seconds_per_epoch=seconds))
+
+
+def ways(*events: ev.Event, planned: int = 5) -> list[tuple[str, str]]:
+    """All that is said of a held run, with the key."""
+    return [(advice.text, advice.key) for advice in held_advice(state_of(*events, planned=planned))]
+
+
+def test_a_held_run_says_what_could_come_next_and_its_price() -> None:
+    assert ways(*AT_92, HELD, priced(0.18)) == [
+        ("this run is at 92.0% ±1.9: train layer4 too (u), 5 epochs, ≈0.90 s, or go on as it is (+)", "u"),
+        ("at 92.0%: train layer4 too (u), 5 epochs, ≈0.90 s, or go on as it is (+)", "u"),
+        ("train layer4 too (u), 5 epochs, ≈0.90 s, or go on as it is (+)", "u"),
+        ("train layer4 too (u), or go on as it is (+)", "u"),
+        ("train layer4 too (u)", "u"),
+    ]
+
+
+def test_the_first_way_is_the_advice_of_a_held_run() -> None:
+    state = state_of(*AT_92, HELD, priced(18.96), planned=5)
+    advice = advise(state)
+    assert advice is not None
+    assert advice.text == ("this run is at 92.0% ±1.9: train layer4 too (u), 5 epochs, ≈1m 35s, or go on as it is (+)")
+    assert held_advice(state_of(*AT_92)) == ()
+
+
+@pytest.mark.parametrize("estimate", [[], [priced(None)], [priced(0.1, "undo")]], ids=["none", "unknown", "another"])
+def test_without_an_estimate_the_price_is_in_parameters(estimate: list[ev.Event]) -> None:
+    assert ways(*AT_92, HELD, *estimate)[0][0] == (
+        "this run is at 92.0% ±1.9: train layer4 too (u), 5 epochs, +8.39M params, or go on as it is (+)"
+    )
+
+
+def test_the_epochs_are_those_planned_at_first() -> None:
+    more = ev.EpochsChanged(before=5, after=40)
+    began = ev.RunStarted(name="x", version="0", epochs=5, config={"train": {"epochs": 5}})
+    assert "5 epochs, ≈0.50 s" in ways(began, *AT_92, more, HELD, priced(0.1))[0][0]
+
+
+def test_with_everything_training_a_held_run_goes_on_or_ends() -> None:
+    assert ways(layers(*STAGES), *AT_92, HELD) == [
+        ("this run is at 92.0% ±1.9 and every layer trains: go on as it is (+), or end it (q)", "+"),
+        ("at 92.0%, all train: go on as it is (+), or end it (q)", "+"),
+    ]
+
+
+def test_at_100_percent_a_held_run_ends_or_goes_on() -> None:
+    assert ways(*epochs(0.9, 1.0), HELD, priced(0.1)) == [
+        ("validation is at 100.0%, nothing is left to gain there: end it (q), or go on (+)", "q"),
+        ("at 100.0%: end it (q), or go on (+)", "q"),
+    ]
+
+
+def test_what_was_tried_is_not_advised_to_a_held_run() -> None:
+    again = ev.FreezeChanged(
+        before=("layer4",),
+        after=(),
+        origin="undo",
+        text="layer4 frozen again, its optimizer state is gone",
+        epoch=4,
+        step=75,
+        rows=layers().rows,
+        trainable_parameters=5130,
+    )
+    assert ways(*epochs(0.8, 0.8), *unfrozen_after(2), epoch(3, 0.8), again, HELD)[0] == (
+        "this run is at 80.0% ±2.8 and layer4 was tried: go on as it is (+), or end it (q)",
+        "+",
+    )
+
+
+def test_a_held_run_never_has_the_advice_of_one_in_training() -> None:
+    stories = (
+        epochs(0.8, 0.92, 0.92, 0.92, 0.92),
+        [epoch(n, 0.9, train_loss=0.1 * n) for n in range(1, 6)],
+        [epoch(n, 0.9, train=0.9 + n / 100, train_loss=1 / n, val_loss=float(n)) for n in range(1, 6)],
+        [epoch(n, 0.5 + n / 10) for n in range(1, 5)],
+        [],
+    )
+    for story in stories:
+        said_of = advise(state_of(*story, HELD, planned=5))
+        assert said_of is not None
+        assert not any(word in said_of.text for word in ("stuck", "rises", "stop (s)", "unfreeze", "more epochs"))
+
+
+def test_once_it_goes_on_it_has_the_advice_of_a_run_in_training() -> None:
+    went_on = [HELD, ev.RunResumed(epoch=6, step=125)]
+    assert "stuck" in said(state_of(*epochs(0.8, 0.92, 0.92, 0.92, 0.92), *went_on))

@@ -94,10 +94,15 @@ class CacheConfig(_Section, frozen=True, kw_only=True):
 
 
 class SessionConfig(_Section, frozen=True, kw_only=True):
-    """How long a run stays open: held where it is watched, and with nobody watching for ``hold_minutes`` at most."""
+    """How long a run stays open: held where it is watched, and with nobody watching for ``hold_minutes`` at most.
+
+    ``notify`` is a shell command, run when the run holds, ends, fails or stalls; ``bell`` rings the terminal's then.
+    """
 
     hold: Hold = "auto"
     hold_minutes: float = 30.0
+    notify: str = ""
+    bell: bool = False
 
 
 class RunConfig(_Section, frozen=True, kw_only=True):
@@ -278,6 +283,7 @@ def _check(config: RunConfig, where: str) -> None:
     require(0 <= train.ema < 1, "train.ema", train.ema, "0 (off) or a decay below 1, e.g. 0.999")
     number("train.early_stop", train.early_stop, 0, math.inf, "0 (off) or a count of epochs")
     number("session.hold_minutes", config.session.hold_minutes, 0, 1e6, "0 or a count of minutes")
+    require("\0" not in config.session.notify, "session.notify", config.session.notify, "a command for the shell")
     number("cache.max_gb", cache.max_gb, 0, math.inf, "0 (decide from free memory) or a size in GB")
     for index, entry in enumerate(config.schedule):
         try:

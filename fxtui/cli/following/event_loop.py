@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from fxtui.cli.following.exit_status import conclude
 from fxtui.cli.following.signals import StopSignals
+from fxtui.cli.following.watching import watching
 from fxtui.protocol.events import Event, RunFinished
 from fxtui.run.session.local import LocalSession
 
@@ -16,11 +17,18 @@ _POLL_SECONDS = 0.2
 def follow_events(session: LocalSession, show: Callable[[Event], None], say: Callable[[str], None]) -> int:
     """Start a session, hand every event to ``show`` and what happens besides to ``say``; returns the exit status.
 
+    Meanwhile the run is watched, and its user told, as its configuration has it.
+
     A run that a wrong configuration ended leaves nothing behind.
     """
-    with StopSignals(session) as signals:
+    with StopSignals(session) as signals, watching(session, say) as watch:
+
+        def take(event: Event) -> None:
+            watch(event)
+            show(event)
+
         session.start()
-        finished = watch_to_the_end(session, signals, show, say)
+        finished = watch_to_the_end(session, signals, take, say)
     return conclude(session, finished, say)
 
 

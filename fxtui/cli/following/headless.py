@@ -6,6 +6,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from fxtui.cli.following.event_loop import follow_events
 from fxtui.cli.following.report import Report
+from fxtui.cli.following.watching import WindowTitle, can_name_window
 from fxtui.cli.output.console import SteadyConsole
 from fxtui.cli.output.streams import complain
 from fxtui.protocol.events import BatchEnd, Event, ExtractionProgress, RunFinished, ValidationProgress
@@ -29,6 +30,7 @@ class Printer:
         self._report = Report(session.run)
         console = self._out.console
         self._bar = Bar(self._out) if console.is_terminal and not console.is_dumb_terminal else None
+        self._window = WindowTitle(self._out) if self._bar and can_name_window() else None
 
     def show(self, event: Event) -> None:
         """Take in one event."""
@@ -40,11 +42,15 @@ class Printer:
             self._out.print(line.text, line.style)
         if self._bar:
             self._bar.take(event)
+        if self._window:
+            self._window.show(self._report.state)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Take the bar away, and the window's name."""
         if self._bar:
             self._bar.close()
+        if self._window:
+            self._window.close()
 
 
 class Bar:

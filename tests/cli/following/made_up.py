@@ -116,7 +116,8 @@ def _crash_after_a_while() -> None:
 
 def main(how: str, what: str, runs: str, *options: str) -> int:
     """Follow the engine ``what`` as ``how`` says; the exit status."""
-    config = parse_config({"name": "made-up", "data": {"source": "digits"}}, [])
+    settings = [option for option in options if "=" in option]
+    config = parse_config({"name": "made-up", "data": {"source": "digits"}}, settings)
 
     def session() -> LocalSession:
         return LocalSession(RunStore(Path(runs)).create(config), ENGINES[what])

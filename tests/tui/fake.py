@@ -237,3 +237,10 @@ def finished(status: ev.RunStatus = "finished", reason: str = "") -> ev.RunFinis
     return ev.RunFinished(
         status=status, best=None, final=None, timings={}, reason=reason, exit_status=1 if status == "failed" else 0
     )
+
+
+def holding() -> ev.RunHolding:
+    """What was planned is done, and the run waits."""
+    return ev.RunHolding(
+        epoch=9, step=225, reason="9 of 9 epochs", best=None, device="cuda:0", held_bytes=22 << 20, minutes=30.0
+    )

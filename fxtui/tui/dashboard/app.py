@@ -10,6 +10,7 @@ from typing import ClassVar
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
+from textual.events import Paste
 from textual.screen import Screen
 
 from fxtui.protocol import commands as cmd
@@ -34,6 +35,7 @@ from fxtui.tui.terminal.theme import DARK, LIGHT
 
 _LISTENING_SECONDS = 0.05
 EXIT_INTERRUPTED = 130
+_PASTE_SHOWN = 24
 
 
 class DashboardApp(TerminalApp[int], ActsOnApp):
@@ -188,6 +190,12 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
         """Open the palette."""
         if not isinstance(self.screen, CommandPalette):
             self.push_screen(TolerantPalette(id="--command-palette"))
+
+    def on_paste(self, event: Paste) -> None:
+        """Text that no field takes is no row of commands."""
+        shown = "".join(sign if sign.isprintable() else " " for sign in event.text[:_PASTE_SHOWN]).strip()
+        more = "…" if len(event.text) > _PASTE_SHOWN else ""
+        self.show_notice(f"ignored, as it was pasted: {shown}{more}", "warning")
 
     def on_command_wanted(self, message: CommandWanted) -> None:
         """A screen wants something of the engine."""

@@ -6,14 +6,19 @@ A test looks at each part in :data:`PARTS`, and says what a new version of Textu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import IO, Any
 
 from rich.console import RenderableType
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual._xterm_parser import XTermParser
 from textual.app import App, ReturnType
 from textual.command import CommandList, CommandPalette
+from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Paste
+from textual.message import Message
 from textual.screen import Screen, ScreenResultType
 
 __all__ = [
@@ -27,10 +32,12 @@ __all__ = [
     "LayoutUpdate",
     "Part",
     "TolerantPalette",
+    "looks_pasted",
     "mark_as_styled",
 ]
 
 READ_IN = "8.2.8"
+_PASTED_LETTERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ PARTS = (
     Part("textual.screen.Screen", "_update_timer", "a first paint that waits for no tick of the screen's clock"),
     Part("textual.screen.Screen", "_compositor_refresh", _BATCHES, ()),
     Part("textual.drivers.linux_driver.LinuxDriver", "_file", "counting what goes to the terminal"),
+    Part("textual._xterm_parser.XTermParser", "feed", "telling a paste from keys", ("data",)),
     Part("textual.drivers.linux_driver.LinuxDriver", "write", "drawing nothing in the background", ("data",)),
     Part("textual.drivers.linux_driver.LinuxDriver", "fileno", "knowing whose turn it is at the terminal"),
     Part("textual.drivers.linux_driver.LinuxDriver", "start_application_mode", "knowing of a cleared screen", ()),
@@ -129,6 +137,26 @@ class TolerantPalette(CommandPalette):
         # Textual looks up lines that such a list does not have, and fails.
         if self.query_one(CommandList).scrollable_content_region:
             super()._action_command_list(action)
+
+
+class _Parser(XTermParser):
+    """Takes letters that come all at once for a paste, also where the terminal does not mark it as one."""
+
+    def feed(self, data: str) -> Iterable[Message]:
+        return (Paste(data),) if looks_pasted(data) else super().feed(data)
+
+
+# The driver makes its parser by this name.
+setattr(linux_driver, "XTermParser", _Parser)  # noqa: B010  # it is not exported, but looked up there
+
+
+def looks_pasted(data: str) -> bool:
+    """Whether what was read at once holds more different letters than anybody presses keys in a moment.
+
+    Answers and reports of a terminal begin with an escape, and a key that is held down is one letter.
+    """
+    plain = all(sign.isprintable() or sign in "\t\r\n" for sign in data)
+    return plain and len({sign for sign in data if sign.isalpha()}) >= _PASTED_LETTERS
 
 
 class FilteredDriver(LinuxDriver):

@@ -21,12 +21,20 @@ class KeyHint:
     optional: bool = False
 
 
+def fits(text: str, key: str, width: int) -> bool:
+    """Whether an advice needs no cut."""
+    return text_width(text) <= _room(key, width)
+
+
+def _room(key: str, width: int) -> int:
+    return width - (len(key) + 6 if key else 3)
+
+
 def advice_line(text: str, key: str, width: int) -> Line:
     """The advice, with the key that carries it out."""
     if not text:
         return fit((("", ""),), width)
-    room = width - (len(key) + 6 if key else 3)
-    shown = cut(text, room)
+    shown = cut(text, _room(key, width))
     suffix: Line = ((f" ({key})", "key"),) if key and f"({key})" not in shown else ()
     return fit(((" ▸ ", "warn"), (shown, ""), *suffix), width)
 

@@ -16,11 +16,9 @@ from fxtui.text.lines import Line, Piece, fit, spark, title
 
 RUN_MARKS: dict[str, Piece] = {
     "running": ("●", "ok"), "finished": ("✓", "ok"), "stopped": ("■", "warn"), "failed": ("✗", "error"),
-    "interrupted": ("‖", "warn"), "damaged": ("!", "error"),
+    "holding": ("◎", "ok"), "interrupted": ("‖", "warn"), "damaged": ("!", "error"),
 }  # fmt: skip
 _MARK, _LEAST_NAME, _MOST_NAME = 6, 12, 28
-
-
 _GAP = 2
 _COLUMNS: tuple[Column[RunEntry], ...] = (
     Column("state", 11, 3, lambda run: run.status, left=True),

@@ -16,7 +16,7 @@ from fxtui.tui.terminal.profile import TerminalProfile
 from fxtui.tui.terminal.traffic import TerminalUse
 from fxtui.tui.widgets.panels import system as system_panels
 from tests.tui.dashboard.watched import settle, text_of
-from tests.tui.fake import START, FakeSession, beginning, finished, looked_at
+from tests.tui.fake import START, FakeSession, beginning, finished, holding, looked_at
 from tests.tui.runs import some_runs
 
 SMALL, MIDDLE, LARGE = (80, 24), (120, 40), (200, 60)
@@ -107,3 +107,14 @@ def test_look_of_the_run(snap_compare: Any, still: Path, name: str) -> None:
         await settle(app, pilot)
 
     assert snap_compare(app, terminal_size=MIDDLE, run_before=before), name
+
+
+@pytest.mark.parametrize("size", [SMALL, MIDDLE, LARGE], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_look_of_a_run_that_holds(snap_compare: Any, still: Path, size: tuple[int, int]) -> None:
+    app = DashboardApp(FakeSession([*looked_at(), holding()], still), theme="fxtui-dark", clock=lambda: START + 70)
+    app.machine = StillMachine()  # type: ignore[assignment]
+
+    async def before(pilot: Pilot[int]) -> None:
+        await settle(app, pilot)
+
+    assert snap_compare(app, terminal_size=size, run_before=before)

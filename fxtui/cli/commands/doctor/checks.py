@@ -116,6 +116,20 @@ def terminal() -> Iterator[Finding]:
     yield Finding("reached by", "ok", ", ".join(where) or "directly")
 
 
+def leaving() -> Iterator[Finding]:
+    """Whether a run goes on when its terminal is left."""
+    from fxtui.cli.following.leaving import what_ends_it
+
+    fate = what_ends_it()
+    yield Finding(
+        "leaving",
+        "warning" if fate else "ok",
+        f"a run would end with this shell: {fate}"
+        if fate
+        else "a run goes on when its terminal is closed or left with d",
+    )
+
+
 def directories() -> Iterator[Finding]:
     """Where fxtui writes."""
     home = Path.home()
@@ -143,5 +157,6 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("devices", devices),
     ("weights", weights),
     ("terminal", terminal),
+    ("leaving", leaving),
     ("directories", directories),
 )

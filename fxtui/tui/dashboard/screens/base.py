@@ -9,14 +9,14 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 
-from fxtui.advice.rules import advise
+from fxtui.advice.rules import advise, held_advice
 from fxtui.run.catalogue import RunEntry
 from fxtui.run.state import RunState
 from fxtui.text.lines import Line, fit
 from fxtui.tui.dashboard.actions import TABS, actions_on, key_hints
 from fxtui.tui.dashboard.layout import Layout, put
 from fxtui.tui.dashboard.surroundings import Surroundings
-from fxtui.tui.views.footer import KeyHint, advice_line, key_at, key_line
+from fxtui.tui.views.footer import KeyHint, advice_line, fits, key_at, key_line
 from fxtui.tui.views.header import Tabs, screen_at
 from fxtui.tui.widgets.line_screen import LineScreen
 from fxtui.tui.widgets.line_view import LineView
@@ -113,11 +113,17 @@ class RunScreen(LineScreen[None]):
         for panel in self._built:
             panel.update(state)
         self.show_body(state)
-        advice = advise(state)
-        text, key = self.advice(state) or ((advice.text, advice.key) if advice else ("", ""))
-        self._advice.show([advice_line(text, key, width)])
+        self._advice.show([self._advice_line(state, width)])
         self._key_line = key_line(*key_hints(self.NAME, state, self.HINTS), width)
         self._keys.show([self._key_line])
+
+    def _advice_line(self, state: RunState, width: int) -> Line:
+        if own := self.advice(state):
+            return advice_line(*own, width)
+        # Of several ways to say it the longest that fits; the shortest is cut.
+        held = held_advice(state)
+        advice = next((some for some in held if fits(some.text, some.key, width)), held[-1]) if held else advise(state)
+        return advice_line(advice.text, advice.key, width) if advice else advice_line("", "", width)
 
     def refresh_state(self) -> None:
         """Show the present state again, e.g. after a key changed what is shown of it."""

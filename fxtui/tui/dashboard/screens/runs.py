@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import Callable
 from typing import ClassVar
 
 from textual.binding import BindingType
 
+from fxtui.config import ConfigError
 from fxtui.run.catalogue import Catalogue, RunEntry, entry_of, size_of
+from fxtui.run.removal import remove_run
 from fxtui.run.state import RunState
-from fxtui.run.store import RunDirectory, RunLock, RunLockedError
+from fxtui.run.store import RunDirectory, RunLockedError
 from fxtui.text import numbers as formats
 from fxtui.tui.dashboard.actions import bindings_on
 from fxtui.tui.dashboard.layout import Layout, stack
@@ -138,7 +139,7 @@ class RunsScreen(RunScreen, ActsOnRuns):
         run = self._table.selected
         if run is None:
             return
-        if run.status == "running" or run.path == self._run.path:
+        if run.is_open or run.path == self._run.path:
             self.post_message(Notice(f"{run.short_name}: is open or running, so it stays", "warning"))
             return
         self.run_worker(self._ask_to_remove(run), group="ask", exclusive=True, exit_on_error=False)
@@ -157,8 +158,8 @@ class RunsScreen(RunScreen, ActsOnRuns):
 
     async def _remove(self, run: RunEntry) -> None:
         try:
-            await asyncio.to_thread(_remove_unless_running, RunDirectory(run.path))
-        except RunLockedError as error:
+            await asyncio.to_thread(remove_run, RunDirectory(run.path))
+        except (RunLockedError, ConfigError) as error:
             self.post_message(Notice(f"{error}, so it stays", "warning"))
             return
         except OSError as error:
@@ -166,16 +167,3 @@ class RunsScreen(RunScreen, ActsOnRuns):
             return
         self.post_message(Notice(f"{run.short_name} is removed"))
         await self._read()
-
-
-def _remove_unless_running(run: RunDirectory) -> None:
-    """Remove a run's directory while no other process may write to it.
-
-    Raises:
-        RunLockedError: one writes to it now.
-    """
-    lock = RunLock(run)
-    try:
-        shutil.rmtree(run.path)
-    finally:
-        lock.release()

@@ -65,14 +65,20 @@ class JournalWriter:
 class JournalReader:
     """Reads a journal and follows it while it grows: each :meth:`poll` yields the complete events written since.
 
-    ``pass_over`` is asked of every line before it is decoded; where it says so, the line is left out.
+    ``offset`` is where to begin: the start of a line, in bytes. ``pass_over`` is asked of every line before it is
+    decoded; where it says so, the line is left out.
     """
 
-    def __init__(self, path: Path, pass_over: Callable[[bytes], bool] = lambda _line: False) -> None:
+    def __init__(self, path: Path, offset: int = 0, pass_over: Callable[[bytes], bool] = lambda _line: False) -> None:
         self._path = path
         self._pass_over = pass_over
-        self._offset = 0
+        self._offset = offset
         self._line = 0
+
+    @property
+    def offset(self) -> int:
+        """How many bytes have been read."""
+        return self._offset
 
     def poll(self) -> Iterator[AnyEvent]:
         """The events appended since the last poll. Unknown types are skipped, an incomplete last line waits.

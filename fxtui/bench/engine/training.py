@@ -140,19 +140,20 @@ def take_turns(case: TrainCase, folder: Path, say: Callable[[str], None]) -> Mea
     plain = PlainTraining(case.config)
     run = RunStore(folder / "runs").create(case.config)
     link = _TurnTaking(run, plain, case.every, say)
+    said = link.subscribe()
     thread = threading.Thread(target=run_job, args=(case.config, link), name="fxtui-engine")
     thread.start()
     finished: RunFinished | None = None
     try:
         while finished is None and thread.is_alive():
-            event = link.wait_event(_POLL_SECONDS)
-            finished = event if isinstance(event, RunFinished) else None
+            said.wait(_POLL_SECONDS)
+            finished = next((e for e in said.take().events if isinstance(e, RunFinished)), None)
     except BaseException:
         link.put_command(Stop(when="now", interrupted=True))
         raise
     finally:
         thread.join()
-    finished = finished or next((e for e in link.take_events() if isinstance(e, RunFinished)), None)
+    finished = finished or next((e for e in said.take().events if isinstance(e, RunFinished)), None)
     if finished is None or finished.status != "finished":
         raise BenchError(f"the run came to no end: {finished.reason if finished else 'it said nothing'}")
     return Measured(tuple(link.plain), tuple(link.ours))

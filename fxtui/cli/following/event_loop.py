@@ -52,7 +52,8 @@ def _events(session: LocalSession, between: Callable[[], None]) -> Iterator[Even
         if isinstance(event, RunFinished):
             return
         between()
-    yield from session.events()
+    while events := session.events():
+        yield from events
 
 
 def _tell(signals: StopSignals, say: Callable[[str], None]) -> None:

@@ -1,6 +1,7 @@
 """Between an engine and its session: events go out, to the journal and to who listens; commands come in.
 
-The engine never waits for a listener, and a listener never waits for it; between them are two queues.
+The engine never waits for a listener, and a listener never waits for it; between them are queues, one a listener. With
+nobody listening nothing is kept: the journal has it all.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Callable
 
 import msgspec
 
 from fxtui.protocol.commands import AnyCommand, Evaluate, Predict
 from fxtui.protocol.events import CommandRefused, Event, RunFinished
 from fxtui.run.journal import JournalWriter
+from fxtui.run.session.subscription import Subscription
 from fxtui.run.state import RunState
 from fxtui.run.store import RunDirectory
 from fxtui.run.summary import write_summary
@@ -29,7 +32,7 @@ class EngineLink:
         self.run = run
         self._journal = journal
         self._lock = threading.Lock()
-        self._listeners: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._subscriptions: tuple[Subscription, ...] = ()
         self._commands: queue.SimpleQueue[AnyCommand] = queue.SimpleQueue()
         self.has_past = journal.next_seq > 0
         self._state = run.load_state() if self.has_past else RunState()
@@ -54,17 +57,42 @@ class EngineLink:
                 self._journal.close()
                 with self._gate:
                     self._closed = True
-            self._listeners.put(event)
+            for subscription in self._subscriptions:
+                subscription.put(event)
 
     def tell(self, event: Event) -> None:
         """Hand an event to whoever listens, after the last one and as if at its time; it is not written."""
         with self._lock:
-            self._listeners.put(msgspec.structs.replace(event, t=self._state.updated, seq=self._state.seq))
+            event = msgspec.structs.replace(event, t=self._state.updated, seq=self._state.seq)
+            for subscription in self._subscriptions:
+                subscription.tell(event)
+
+    @property
+    def next_seq(self) -> int:
+        """The number that the next event will have."""
+        return self._journal.next_seq
+
+    def subscribe(self, *, merges: bool = False, wake: Callable[[], None] | None = None) -> Subscription:
+        """Hear all that is said from now on; what was said before is in the journal. See :class:`Subscription`."""
+        with self._lock:
+            subscription = Subscription(self._journal.next_seq, merges=merges, wake=wake)
+            self._subscriptions = (*self._subscriptions, subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Hear no more."""
+        with self._lock:
+            self._subscriptions = tuple(kept for kept in self._subscriptions if kept is not subscription)
 
     @property
     def watched(self) -> bool:
         """Whether somebody sees what the run says, and could tell it to go on."""
         return self._viewers > 0
+
+    @property
+    def viewers(self) -> int:
+        """How many see what the run says."""
+        return self._viewers
 
     def viewer_came(self) -> None:
         """One more watches. May be called from any thread."""
@@ -92,28 +120,17 @@ class EngineLink:
         """Whether a command waits. Cheap enough to ask before every batch."""
         return not self._commands.empty()
 
+    @property
+    def waiting_commands(self) -> int:
+        """How many commands wait, about."""
+        return self._commands.qsize()
+
     def put_command(self, command: AnyCommand) -> bool:
         """Queue a command, unless the last event has been emitted; says whether. May be called from any thread."""
         with self._gate:
             if not self._closed:
                 self._commands.put(command)
             return not self._closed
-
-    def take_events(self) -> list[Event]:
-        """All events emitted since the last call, without waiting."""
-        events: list[Event] = []
-        while True:
-            try:
-                events.append(self._listeners.get_nowait())
-            except queue.Empty:
-                return events
-
-    def wait_event(self, timeout: float | None = None) -> Event | None:
-        """The next event, or None after ``timeout`` seconds."""
-        try:
-            return self._listeners.get(timeout=timeout)
-        except queue.Empty:
-            return None
 
 
 def refuse_rest(link: EngineLink, reason: str) -> None:
@@ -123,6 +140,6 @@ def refuse_rest(link: EngineLink, reason: str) -> None:
         if isinstance(command, Predict | Evaluate):
             questions.append(command)
         else:
-            link.emit(CommandRefused(command=command.name, reason=reason))
+            link.emit(CommandRefused(command=command.name, reason=reason, id=command.id, client=command.client))
     for question in questions:
         link.put_command(question)

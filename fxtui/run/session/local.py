@@ -1,4 +1,4 @@
-"""A session with an engine in this process.
+"""A session with an engine in this process, and a control socket for others.
 
 The engine's thread is ours: not a daemon and no user interface's worker, so it outlives the dashboard.
 """
@@ -12,7 +12,9 @@ from fxtui.config import ConfigError
 from fxtui.protocol.commands import AnyCommand
 from fxtui.protocol.events import CommandDone, CommandRefused, Event
 from fxtui.run.journal import JournalWriter
+from fxtui.run.session.control import ControlServer
 from fxtui.run.session.link import EngineLink
+from fxtui.run.session.listener import Listener
 from fxtui.run.session.session import AfterEngine, Engine
 from fxtui.run.store import RunDirectory, RunLock
 
@@ -33,6 +35,8 @@ class LocalSession:
         self._lock = RunLock(run)
         self.link = EngineLink(run, JournalWriter(run.journal))
         self.continued = self.link.has_past
+        self._listener = Listener(self.link)
+        self._control: ControlServer | None = None
         # The summary of an ended run is not that of one which goes on.
         run.summary.unlink(missing_ok=True)
         self._engine = engine
@@ -53,16 +57,22 @@ class LocalSession:
         return self._thread.is_alive()
 
     def start(self) -> None:
-        """Start the engine's thread."""
+        """Start the engine's thread, and serve the control socket until it ends."""
+        self._control = ControlServer(self.link)
+        self._control.start()
         self._thread.start()
 
     def events(self) -> list[Event]:
-        """The events since the last call, in order, without waiting."""
-        return self.link.take_events()
+        """The events since the last call, in order, without waiting; in slices if that was long ago."""
+        return self._listener.events()
 
     def wait_event(self, timeout: float | None = None) -> Event | None:
         """The next event, or None after ``timeout`` seconds."""
-        return self.link.wait_event(timeout)
+        return self._listener.wait_event(timeout)
+
+    def stop_listening(self) -> None:
+        """Nobody takes events any more, so none are kept."""
+        self._listener.close()
 
     def send(self, command: AnyCommand) -> None:
         """Queue a command; an event will answer it, also after the engine has ended."""
@@ -83,16 +93,18 @@ class LocalSession:
     def _answer(self) -> None:
         while True:
             command = self._questions.get()
+            number, client = command.id, command.client
             try:
                 if self._after is None:
                     raise ConfigError("the run has ended")
-                answers = [*self._after(command), CommandDone(command=command.name, text="")]
+                answers = [*self._after(command), CommandDone(command=command.name, text="", id=number, client=client)]
             except ConfigError as error:
-                answers = [CommandRefused(command=command.name, reason=str(error))]
+                answers = [CommandRefused(command=command.name, reason=str(error), id=number, client=client)]
             # Whatever went wrong with one question, e.g. memory ran out, it is said and the next one is answered.
             except Exception as error:  # noqa: BLE001
                 detail = (str(error).strip() or type(error).__name__).splitlines()[0]
-                answers = [CommandRefused(command=command.name, reason=f"{type(error).__name__}: {detail}")]
+                reason = f"{type(error).__name__}: {detail}"
+                answers = [CommandRefused(command=command.name, reason=reason, id=number, client=client)]
             for answer in answers:
                 self.link.tell(answer)
 
@@ -100,6 +112,9 @@ class LocalSession:
         try:
             self._engine(self.link)
         finally:
+            # While the run is still ours: whoever goes on with it makes a socket of its own.
+            if self._control is not None:
+                self._control.close()
             self._lock.release()
             # What was sent while the engine came to its end.
             while (command := self.link.next_command()) is not None:

@@ -23,7 +23,7 @@ class Session(Protocol):
         """Whether more events may come."""
 
     def events(self) -> list[Event]:
-        """The events since the last call, in order, without waiting."""
+        """The events since the last call, in order, without waiting; in slices if that was long ago."""
 
     def send(self, command: AnyCommand) -> None:
         """Queue a command; an event will answer it."""

@@ -1,0 +1,445 @@
+"""The control socket against whoever comes: the run does not notice, and a proper viewer beside is served."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fxtui.protocol import commands as cmd
+from fxtui.protocol import events as ev
+from fxtui.run.journal import read_journal
+from fxtui.run.session import address
+from fxtui.run.session.address import control_file, read_address
+from fxtui.run.session.control import MOST_VIEWERS
+from fxtui.run.store import RunDirectory
+from tests.run.session.scripted import ScriptedRun, answer_to, attached, made, scripted, until
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[ScriptedRun]:
+    with scripted(tmp_path) as run:
+        run.say(ev.RunStarted(name="x", version="0", epochs=1, config={}))
+        yield run
+
+
+class Raw:
+    """A connection that says what it likes."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        found = read_address(run)
+        assert found is not None
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(10)
+        self.socket.connect(found.path)
+        self._rest = b""
+
+    def __enter__(self) -> Raw:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, data: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.socket.sendall(data)
+
+    def line(self) -> dict[str, Any] | None:
+        """The next line; None where the other end has hung up."""
+        while b"\n" not in self._rest:
+            try:
+                data = self.socket.recv(65536)
+            except ConnectionResetError:
+                return None
+            if not data:
+                return None
+            self._rest += data
+        first, _, self._rest = self._rest.partition(b"\n")
+        found: dict[str, Any] = json.loads(first)
+        return found
+
+    def until(self, kind: str) -> dict[str, Any]:
+        while (found := self.line()) is not None:
+            if found["type"] == kind:
+                return found
+        raise AssertionError(f"no {kind}")
+
+    def is_closed(self) -> bool:
+        while self.line() is not None:
+            pass
+        return True
+
+
+def serves(running: ScriptedRun) -> None:
+    """A proper viewer is answered, and the run's journal is whole."""
+    with attached(running.run) as viewer:
+        assert isinstance(answer_to(viewer, cmd.Pause()), ev.CommandDone)
+    numbers = [event.seq for event in read_journal(running.run.journal)]
+    assert numbers == list(range(len(numbers)))
+    assert running.session.alive
+
+
+def test_where_it_lies_and_who_may_use_it(running: ScriptedRun) -> None:
+    found = read_address(running.run)
+    assert found is not None
+    path = Path(found.path)
+    assert path.parent == Path(os.environ["XDG_RUNTIME_DIR"], "fxtui")
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(control_file(running.run).stat().st_mode) == 0o600
+    assert (found.pid, found.host) == (os.getpid(), socket.gethostname())
+    assert abs(found.beat - time.time()) < 10
+
+
+def test_hello_says_whose_it_is_and_a_subscriber_hears_from_where_it_is(running: ScriptedRun) -> None:
+    with Raw(running.run) as raw:
+        hello = raw.line()
+        assert hello is not None
+        assert (hello["type"], hello["run"], hello["seq"], hello["viewers"]) == ("hello", running.run.name, 0, 0)
+        assert (hello["pid"], hello["host"]) == (os.getpid(), socket.gethostname())
+        raw.send(b'{"type":"subscribe","from":1}\n')
+        until(lambda: running.session.link.watched)
+        running.say(ev.Output(text="a"))
+        assert raw.until("output")["seq"] == 1
+        assert raw.until("heartbeat")["viewers"] == 1
+    until(lambda: not running.session.link.watched)
+
+
+def test_who_asks_for_the_past_is_sent_to_the_journal(running: ScriptedRun) -> None:
+    running.say(ev.Output(text="a"), ev.Output(text="b"))
+    with Raw(running.run) as raw:
+        raw.send(b'{"type":"subscribe","from":1,"viewer":false}\n')
+        assert raw.until("missed")["from"] == 1
+        running.say(ev.Output(text="c"))
+        assert raw.until("output")["seq"] == 3
+        assert not running.session.link.watched
+
+
+def test_a_command_is_answered_by_its_id_and_done_once_however_often_it_is_sent(running: ScriptedRun) -> None:
+    with Raw(running.run) as raw:
+        raw.send(b'{"type":"subscribe","viewer":false}\n')
+        order = b'{"type":"command","command":{"type":"add_epochs","n":2,"id":"7","client":"me","origin":"ctl"}}\n'
+        raw.send(order * 3)
+        done = raw.until("command_done")
+        assert (done["command"], done["id"], done["client"]) == ("add_epochs", "7", "me")
+        raw.send(b'{"type":"command","command":{"type":"pause","id":"8"}}\n')
+        assert raw.until("command_done")["id"] == "8"
+    assert running.taken == [cmd.AddEpochs(n=2, id="7", client="me", origin="ctl"), cmd.Pause(id="8")]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [b'{"type":"fly","id":"1","client":"me"}', b'{"type":"set_lr","lr":"much","id":"1","client":"me"}'],
+    ids=["unknown", "wrong"],
+)
+def test_a_command_of_another_version_is_refused_and_the_next_one_heard(running: ScriptedRun, command: bytes) -> None:
+    with Raw(running.run) as raw:
+        raw.send(b'{"type":"command","command":' + command + b"}\n")
+        refused = raw.until("command_refused")
+        assert (refused["id"], refused["client"]) == ("1", "me")
+        assert "not understood" in refused["reason"]
+        raw.send(b'{"type":"subscribe"}\n{"type":"command","command":{"type":"pause","id":"2"}}\n')
+        assert raw.until("command_done")["id"] == "2"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"\n",
+        b"rubbish\n",
+        b"[]\n",
+        b'{"type":"subscribe","from":"x"}\n',
+        b'{"type":"hello"}\n',
+        b"\x00\xff\xfe\n",
+        b"[" * 60_000 + b"\n",
+        b'{"type":"subscribe","from":1e400}\n',
+        b"x" * 70_000,
+        b"x" * 70_000 + b"\n",
+        b'{"type":"command"}\n',
+        b'{"type":"command","command":7}\n',
+    ],
+)
+def test_who_talks_rubbish_is_hung_up_on(running: ScriptedRun, words: bytes) -> None:
+    with Raw(running.run) as raw:
+        raw.send(words)
+        assert raw.is_closed()
+    serves(running)
+
+
+@pytest.fixture(scope="module")
+def besieged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedRun]:
+    """One run for many attacks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("besieged")))
+        with scripted(tmp_path_factory.mktemp("runs")) as run:
+            run.say(ev.RunStarted(name="x", version="0", epochs=1, config={}))
+            yield run
+
+
+PROPER = st.sampled_from(
+    [
+        b'{"type":"subscribe","from":0}\n',
+        b'{"type":"subscribe"}\n',
+        b'{"type":"command","command":{"type":"pause"}}\n',
+        b'{"type":"command","command":{"type":"set_trainable","paths":["a"],"value":true}}\n',
+        b'{"type":"command","command":{"type":"predict","images":[1,"x"]}}\n',
+    ]
+)
+PIECES = st.lists(
+    st.one_of(st.binary(max_size=200), PROPER, PROPER.flatmap(lambda line: st.just(line[:-3]))), max_size=8
+)
+
+
+def attack(run: ScriptedRun, pieces: list[bytes], reads: bool) -> None:
+    with Raw(run.run) as raw:
+        for piece in pieces:
+            raw.send(piece)
+        if reads:
+            with contextlib.suppress(OSError):
+                raw.socket.shutdown(socket.SHUT_WR)
+            assert raw.is_closed()
+    assert run.session.alive
+    assert run.session._control is not None
+    assert run.session._control._thread.is_alive()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pieces=PIECES, reads=st.booleans())
+def test_whatever_is_sent_the_run_goes_on(besieged: ScriptedRun, pieces: list[bytes], reads: bool) -> None:
+    attack(besieged, pieces, reads)
+
+
+@pytest.mark.slow
+@settings(max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pieces=PIECES, reads=st.booleans())
+def test_whatever_is_sent_long(besieged: ScriptedRun, pieces: list[bytes], reads: bool) -> None:
+    attack(besieged, pieces, reads)
+
+
+def test_after_all_that_it_still_serves(besieged: ScriptedRun) -> None:
+    serves(besieged)
+
+
+def connections(running: ScriptedRun, count: int) -> list[socket.socket]:
+    found = read_address(running.run)
+    assert found is not None
+    made = []
+    for _ in range(count):
+        one = socket.socket(socket.AF_UNIX)
+        made.append(one)
+        one.connect(found.path)
+    return made
+
+
+def crowd(running: ScriptedRun, count: int) -> None:
+    descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    opened = connections(running, count)
+    try:
+        control = running.session._control
+        assert control is not None
+        until(lambda: len(control._viewers) == MOST_VIEWERS)
+        # The test's own ends, and those that the engine's side took.
+        assert len(os.listdir("/proc/self/fd")) <= descriptors + count + MOST_VIEWERS + 70  # noqa: PTH208
+        running.say(ev.Output(text="goes on"))
+    finally:
+        for one in opened:
+            one.close()
+    until(lambda: not control._viewers)
+    serves(running)
+
+
+def test_more_connections_than_it_takes(running: ScriptedRun) -> None:
+    crowd(running, 2 * MOST_VIEWERS)
+
+
+@pytest.mark.slow
+def test_a_thousand_connections(running: ScriptedRun) -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    try:
+        crowd(running, 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_who_says_nothing_is_hung_up_on(running: ScriptedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fxtui.run.session.control._SILENT_SECONDS", 0.1)
+    with Raw(running.run) as silent, Raw(running.run) as halves:
+        halves.send(b'{"type":')
+        assert silent.is_closed()
+        assert halves.is_closed()
+
+
+def test_readers_that_never_read_hold_nothing_up_and_are_dropped(
+    running: ScriptedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fxtui.run.session.control._STALLED_SECONDS", 1.0)
+    control = running.session._control
+    assert control is not None
+    with contextlib.ExitStack() as stack:
+        stuck = [stack.enter_context(Raw(running.run)) for _ in range(5)]
+        for raw in stuck:
+            raw.send(b'{"type":"subscribe"}\n')
+        until(lambda: running.session.link.viewers == 5)
+        words = ev.Output(text="x" * 10_000)
+        for _ in range(100):
+            running.say(*[words] * 10)
+            waiting = max((viewer.outbox._bytes for viewer in list(control._viewers)), default=0)
+            assert waiting <= 2 << 20
+        with attached(running.run, read_only=True) as viewer:
+            viewer.take_past(30)
+            until(lambda: running.session.link.viewers == 0)
+            running.say(ev.Output(text="last"))
+            until(lambda: any(isinstance(e, ev.Output) and e.text == "last" for e in viewer.events()))
+
+
+def test_a_flood_of_commands_is_bounded_and_the_rest_refused(tmp_path: Path) -> None:
+    from fxtui.run.session.control import MOST_WAITING
+    from fxtui.run.session.link import EngineLink
+    from fxtui.run.session.local import LocalSession
+
+    gate = threading.Event()
+
+    def busy(link: EngineLink) -> None:
+        link.emit(ev.RunStarted(name="x", version="0", epochs=1, config={}))
+        gate.wait(60)
+
+    session = LocalSession(made(tmp_path), busy)
+    session.start()
+    try:
+        with Raw(session.run) as raw:
+            order = b'{"type":"command","command":{"type":"pause","id":"%d"}}\n'
+            for number in range(MOST_WAITING + 10):
+                raw.send(order % number)
+            assert "too many" in raw.until("command_refused")["reason"]
+            assert session.link.waiting_commands == MOST_WAITING
+    finally:
+        gate.set()
+        session.join()
+
+
+def test_another_users_process_is_not_let_in(running: ScriptedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    with Raw(running.run) as raw:
+        assert raw.line() is None
+    monkeypatch.undo()
+    serves(running)
+
+
+def test_a_socket_that_is_taken_away_is_made_anew_and_said(running: ScriptedRun) -> None:
+    before = read_address(running.run)
+    assert before is not None
+    with attached(running.run) as viewer:
+        assert viewer.wait_connected(30)
+        shutil.rmtree(Path(before.path).parent)
+        until(lambda: Path(before.path).exists())
+        # Whoever was connected is connected still.
+        assert isinstance(answer_to(viewer, cmd.Pause()), ev.CommandDone)
+    serves(running)
+
+
+def test_when_the_users_directory_has_gone_another_is_found(running: ScriptedRun) -> None:
+    before = read_address(running.run)
+    assert before is not None
+    home = Path(before.path).parent.parent
+    moved = home.with_name("gone")
+    home.rename(moved)
+    try:
+        until(lambda: (found := read_address(running.run)) is not None and found.path != before.path)
+        found = read_address(running.run)
+        assert found is not None
+        assert stat.S_IMODE(Path(found.path).parent.stat().st_mode) == 0o700
+        serves(running)
+    finally:
+        moved.rename(home)
+
+
+def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
+    with scripted(tmp_path) as run:
+        found = read_address(run.run)
+        assert found is not None
+    stale = socket.socket(socket.AF_UNIX)
+    stale.bind(found.path)
+    stale.close()
+    again = ScriptedRun(run.run)
+    again.session.start()
+    again.say(ev.Output(text="x"))
+    serves(again)
+    again.end()
+
+
+def test_after_the_end_nothing_is_left_of_it(tmp_path: Path) -> None:
+    with scripted(tmp_path) as run, Raw(run.run) as raw:
+        found = read_address(run.run)
+        raw.send(b'{"type":"subscribe"}\n')
+        until(lambda: run.session.link.watched)
+        run.end()
+        assert raw.until("run_finished")["status"] == "finished"
+        assert raw.is_closed()
+        assert found is not None
+        assert not Path(found.path).exists()
+        assert not control_file(run.run).exists()
+
+
+def refuse_to_listen(_run: RunDirectory) -> address.Listening:
+    raise address.NoSocketError("/run: Read-only file system")
+
+
+def warnings(run: RunDirectory) -> list[str]:
+    return [event.text for event in read_journal(run.journal) if isinstance(event, ev.RunWarning)]
+
+
+@pytest.mark.parametrize("how", ["too long", "not a directory", "somebody else's", "no descriptor"])
+def test_where_no_socket_can_be_made_the_run_says_so_in_one_line_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    place = tmp_path / ("x" * 100 if how == "too long" else "place")
+    place.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    if how == "not a directory":
+        (place / "fxtui").write_text("")
+        (place / f"fxtui-{os.geteuid()}").write_text("")
+    elif how == "somebody else's":
+        (place / "fxtui").symlink_to(tmp_path)
+        (place / f"fxtui-{os.geteuid()}").symlink_to(tmp_path)
+    elif how == "no descriptor":
+        monkeypatch.setattr(address, "listen", refuse_to_listen)
+    with scripted(tmp_path / "runs") as run:
+        run.say(ev.RunStarted(name="x", version="0", epochs=1, config={}))
+        until(lambda: warnings(run.run))
+        run.say(ev.Output(text="goes on"))
+        time.sleep(1.2)
+        assert read_address(run.run) is None
+    (warning,) = warnings(run.run)
+    assert warning.startswith("no control socket, so no commands from elsewhere: ")
+    assert "\n" not in warning
+    assert type(next(iter(read_journal(run.run.journal)))) is ev.RunStarted
+
+
+def test_a_directory_that_is_open_to_others_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "fxtui").mkdir(mode=0o777)
+    with scripted(tmp_path / "runs"):
+        assert stat.S_IMODE((tmp_path / "fxtui").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"path":1}', "\xff", "null"])
+def test_a_control_file_that_makes_no_sense_is_none(tmp_path: Path, text: str) -> None:
+    run = made(tmp_path)
+    control_file(run).write_bytes(text.encode("latin-1"))
+    assert read_address(run) is None

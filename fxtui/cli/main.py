@@ -14,7 +14,7 @@ from typing import Annotated, Any, Never
 import typer
 
 from fxtui import __version__
-from fxtui.cli.commands import bench, cache, choose, layers, predict, prune, rm, runs, show, train
+from fxtui.cli.commands import attach, bench, cache, choose, ctl, layers, predict, prune, rm, runs, show, train
 from fxtui.cli.commands.doctor import command as doctor
 from fxtui.cli.output.streams import complain, discard_stdout, has_terminal
 from fxtui.config import ConfigError
@@ -38,6 +38,8 @@ app = typer.Typer(
 app.command("choose", short_help="Choose what to train; fxtui alone does the same.")(choose.choose)
 app.command("demo", short_help="Train on the embedded digits.")(train.demo)
 app.command("train", short_help="Train from a configuration or a folder.")(train.train)
+app.command("attach", short_help="Open the dashboard on a run that is under way, or over.")(attach.attach)
+app.command("ctl", short_help="Tell a run that is under way to do something.")(ctl.ctl)
 app.command("runs", short_help="List the runs.")(runs.runs)
 app.command("show", short_help="Summarise a run.")(show.show)
 app.command("rm", short_help="Remove runs.")(rm.rm)
@@ -50,7 +52,8 @@ app.add_typer(bench.app, name="bench", short_help="Measure against the plain PyT
 
 _TRAINING = ("choose", "demo", "train")
 COMMANDS = (
-    "choose", "demo", "train", "runs", "show", "rm", "prune", "cache", "layers", "predict", "bench", "doctor",
+    "choose", "demo", "train", "attach", "ctl", "runs", "show", "rm", "prune", "cache", "layers", "predict", "bench",
+    "doctor",
 )  # fmt: skip
 
 

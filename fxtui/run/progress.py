@@ -33,7 +33,7 @@ class ProgressReader:
         self._run = run
         self._batch = b""
         self._last = b""
-        self._reader = JournalReader(run.journal, self._passes_over)
+        self._reader = JournalReader(run.journal, pass_over=self._passes_over)
 
     def poll(self) -> RunState:
         """The run as its journal has it now.

@@ -29,7 +29,7 @@ from tests.run.samples import whole_run
         (
             ["xyz"],
             "xyz: no such command, file or folder; "
-            "commands: choose, demo, train, runs, show, rm, prune, cache, layers, predict, bench, doctor",
+            "commands: choose, demo, train, attach, ctl, runs, show, rm, prune, cache, layers, predict, bench, doctor",
         ),
         (["./photos"], "photos: no such file or folder"),
         (["--colour"], "No such option '--colour'"),

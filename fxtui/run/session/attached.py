@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from fxtui.protocol.commands import AnyCommand
+from fxtui.protocol.commands import AnyCommand, Evaluate, Predict
 from fxtui.protocol.events import CommandDone, CommandRefused, Event, RunFinished
 from fxtui.run.session.address import inode_of, read_address
 from fxtui.run.session.connection import EngineConnection, EngineGoneError
@@ -57,11 +57,13 @@ class AttachedSession:
         self._once = EachOnce(run.journal)
         self._engine: EngineConnection | None = None
         self._engine_pid = 0
+        self._fault = ""
         self._selector = selectors.DefaultSelector()
         self._life = LifeWatch(run, time.monotonic())
         self._liveness = self._life.look(time.monotonic(), ended=False)
         self._ended = False
         self._last_t = 0.0
+        self._follows = threading.Event()
         self._events: deque[Event] = deque()
         self._changed = threading.Condition()
         self._outgoing: deque[tuple[float, AnyCommand]] = deque()
@@ -92,6 +94,20 @@ class AttachedSession:
         """How much of the past has been read, from 0 to 1."""
         return self._history.read_part
 
+    @property
+    def out_of_reach(self) -> str:
+        """Why the engine cannot be told anything, where it is not connected."""
+        if self._ended:
+            return "the run has ended"
+        if not self.alive:
+            return f"the run's process has died; fxtui train --resume {self.run.name} goes on"
+        address = self._life.address
+        if address is not None and address.host != socket.gethostname():
+            return f"the run takes commands on {address.host} only, where it runs"
+        if address is None:
+            return "the run cannot be reached: it has no control socket"
+        return f"the run cannot be reached: {self._fault or 'it does not answer'}"
+
     def start(self) -> None:
         """Begin to read the past, and to follow the run once it is read."""
         self._thread.start()
@@ -102,7 +118,7 @@ class AttachedSession:
         Raises:
             ConfigError: the journal cannot be read.
         """
-        return self._history.take(timeout)
+        return self._history.take() if self._follows.wait(timeout) else None
 
     def events(self) -> list[Event]:
         """The events since the last call, in order, without waiting."""
@@ -123,22 +139,31 @@ class AttachedSession:
     def wait_connected(self, timeout: float) -> bool:
         """Wait until the engine can be told something; False if it cannot in so many seconds, or never again."""
         end = time.monotonic() + timeout
+        self._follows.wait(timeout)
         while not self.connected and self.alive and time.monotonic() < end:
             time.sleep(0.01)
         return self.connected
 
-    def send(self, command: AnyCommand) -> AnyCommand:
-        """Put a command to the engine; an event will answer it. Returns it as it is sent, with its id and client."""
+    def stamp(self, command: AnyCommand) -> AnyCommand:
+        """The command as it will be sent: with an id, by which its answer is known, and this session's name."""
         self._sent += 1
-        command = msgspec.structs.replace(
+        stamped: AnyCommand = msgspec.structs.replace(
             command, id=command.id or f"{self.client}-{self._sent}", client=command.client or self.client
         )
+        return stamped
+
+    def send(self, command: AnyCommand) -> None:
+        """Put a command to the engine; an event will answer it, be it that it cannot be put.
+
+        Where there is no engine to be told anything, a view's questions about images stay without an answer: it asks
+        them of its own accord, time and again.
+        """
+        command = self.stamp(command)
         if self.read_only:
-            self._refuse(command, "read-only: nothing can be changed from here")
+            self._turn_down(command, "read-only: nothing can be changed from here")
         else:
             self._outgoing.append((time.monotonic(), command))
             self._wake()
-        return command
 
     def close(self) -> None:
         """Leave. The run does not notice."""
@@ -161,6 +186,8 @@ class AttachedSession:
         if once is not None:
             self._once = once
             self._ended, self._last_t = self._history.ended, self._history.updated
+        self._follows.set()
+        if once is not None:
             self._selector.register(self._woken, selectors.EVENT_READ)
             self._follow()
         self._lose()
@@ -242,7 +269,8 @@ class AttachedSession:
             return
         try:
             engine = EngineConnection(address.path, inode_of(self.run))
-        except OSError:
+        except OSError as error:
+            self._fault = str(error)
             return
         self._engine = engine
         self._selector.register(engine, selectors.EVENT_READ)
@@ -289,22 +317,16 @@ class AttachedSession:
                     self._lose()
             elif not self.alive or now - since > _REACH_SECONDS:
                 self._outgoing.popleft()
-                self._refuse(command, self._out_of_reach())
+                self._turn_down(command, self.out_of_reach)
             else:
                 return
 
-    def _out_of_reach(self) -> str:
-        if self._ended:
-            return "the run has ended"
-        if not self.alive:
-            return f"the run's process has died; fxtui train --resume {self.run.name} goes on"
-        address = self._life.address
-        if address is not None and address.host != socket.gethostname():
-            return f"the run takes commands on {address.host} only, where it runs"
-        return "the run cannot be reached: it has no control socket" if address is None else "the run does not answer"
-
     def _give_up(self, commands: Iterable[AnyCommand], reason: str) -> None:
         for command in list(commands):
+            self._refuse(command, reason)
+
+    def _turn_down(self, command: AnyCommand, reason: str) -> None:
+        if not (isinstance(command, Predict | Evaluate) and command.origin == "user"):
             self._refuse(command, reason)
 
     def _refuse(self, command: AnyCommand, reason: str) -> None:

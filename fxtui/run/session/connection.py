@@ -55,7 +55,8 @@ class EngineConnection:
             self._socket.settimeout(_SENDING_SECONDS)
         except (OSError, ValueError) as error:
             self.close()
-            raise EngineGoneError(str(error)) from None
+            why = "no right to its control socket" if isinstance(error, PermissionError) else str(error)
+            raise EngineGoneError(why) from None
 
     def fileno(self) -> int:
         """What to wait for."""

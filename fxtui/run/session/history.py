@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
 import time
 
 import msgspec
@@ -11,7 +11,7 @@ from fxtui.config import ConfigError
 from fxtui.protocol.encoding import decode
 from fxtui.protocol.events import RunFinished
 from fxtui.run.journal import JournalError, JournalReader
-from fxtui.run.session.once import EachOnce, end_of, last_line
+from fxtui.run.session.once import EachOnce, last_line
 from fxtui.run.state import RunState
 from fxtui.run.store import RunDirectory
 
@@ -20,13 +20,12 @@ _SLICE, _TURN_SECONDS = 1000, 0.0005
 
 
 class History:
-    """Folds a journal as far as it is written, in one thread; another asks how far it is, and is given the state."""
+    """Folds a journal as far as it is written, in one thread; another asks how far it is, and at last for the state."""
 
     def __init__(self, run: RunDirectory) -> None:
         self._run = run
         self._state: RunState | None = None
         self._fault: ConfigError | None = None
-        self._done = threading.Event()
         self._cancelled = False
         # The part that has been read, from 0 to 1.
         self.read_part = 0.0
@@ -57,32 +56,29 @@ class History:
             self.read_part = 1.0
             self.ended, self.updated = state.ended, state.updated
             self._state = state
-            self._done.set()
         return None if self._fault else EachOnce(self._run.journal, reader.offset, state.seq)
 
     def skip(self) -> EachOnce:
         """Leave the past alone, but for its last event; where the journal goes on."""
-        try:
-            if last := decode(last_line(self._run.journal)[1]):
-                self.ended, self.updated = isinstance(last, RunFinished), last.t
-        except msgspec.DecodeError:
-            pass
+        offset, line = last_line(self._run.journal)
+        last = None
+        with contextlib.suppress(msgspec.DecodeError):
+            last = decode(line)
+        if last is not None:
+            self.ended, self.updated = isinstance(last, RunFinished), last.t
         self.read_part = 1.0
-        self._done.set()
-        return EachOnce(self._run.journal, *end_of(self._run.journal))
+        return EachOnce(self._run.journal, offset, last.seq if last is not None else -1)
 
     def cancel(self) -> None:
         """Read no further."""
         self._cancelled = True
 
-    def take(self, timeout: float | None = None) -> RunState | None:
-        """The state at the end of the journal, for the caller to own; None if it is not there in ``timeout`` seconds.
+    def take(self) -> RunState | None:
+        """The state at the end of what was read, for the caller to own, once; else None.
 
         Raises:
             ConfigError: the journal cannot be read.
         """
-        if not self._done.wait(timeout):
-            return None
         if self._fault is not None:
             raise self._fault
         state, self._state = self._state, None

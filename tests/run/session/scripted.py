@@ -99,9 +99,16 @@ def attached(run: RunDirectory, **how: bool) -> Iterator[AttachedSession]:
 
 def answer_to(session: AttachedSession, command: cmd.AnyCommand) -> ev.CommandDone | ev.CommandRefused:
     """Send a command and wait for what answers it."""
-    sent = session.send(command)
+    sent = send(session, command)
     while True:
         event = session.wait_event(SECONDS)
         assert event is not None, "no answer"
         if isinstance(event, ev.CommandDone | ev.CommandRefused) and event.id == sent.id:
             return event
+
+
+def send(session: AttachedSession, command: cmd.AnyCommand) -> cmd.AnyCommand:
+    """Send a command; it is returned as it is sent."""
+    command = session.stamp(command)
+    session.send(command)
+    return command

@@ -33,7 +33,7 @@ from fxtui.run.state import RunState, fold
 from fxtui.run.store import RunDirectory, RunLock, RunStore
 from tests.cli.recorded import record
 from tests.run.samples import opening, trained, whole_run
-from tests.run.session.scripted import FINISHED, SECONDS, answer_to, attached, made, scripted, until
+from tests.run.session.scripted import FINISHED, SECONDS, answer_to, attached, made, scripted, send, until
 
 ROOT = Path(__file__).parents[3]
 # All of a whole run but its end, for any order: what a fold makes of it is not the point, that it is the same is.
@@ -214,7 +214,7 @@ def test_two_that_press_at_once_get_an_answer_each(tmp_path: Path) -> None:
         with attached(running.run) as one, attached(running.run) as other:
             assert one.wait_connected(SECONDS)
             assert other.wait_connected(SECONDS)
-            sent = [session.send(cmd.AddEpochs(n=1)) for _ in range(20) for session in (one, other)]
+            sent = [send(session, cmd.AddEpochs(n=1)) for _ in range(20) for session in (one, other)]
             for session in (one, other):
                 answers: list[str] = []
                 while len(answers) < len(sent):
@@ -253,7 +253,7 @@ def test_what_is_sent_before_it_is_connected_waits(tmp_path: Path) -> None:
     with scripted(tmp_path) as running:
         running.say(*opening())
         session = AttachedSession(running.run)
-        sent = session.send(cmd.Pause())
+        sent = send(session, cmd.Pause())
         session.start()
         until(lambda: any(isinstance(e, ev.CommandDone) and e.id == sent.id for e in session.events()))
         session.close()
@@ -415,7 +415,7 @@ def test_a_killed_process_is_dead_within_two_seconds(tmp_path: Path) -> None:
         run = begun(tmp_path)
         with attached(run) as session:
             assert session.wait_connected(SECONDS)
-            unanswered = session.send(cmd.Pause())
+            unanswered = send(session, cmd.Pause())
             child.kill()
             # Not a measure of speed: the machine may be slow, this process too. What counts is how often it looks.
             looks = _looks(session)
@@ -444,7 +444,7 @@ def test_a_stopped_process_is_said_to_be_stopped_and_goes_on(tmp_path: Path) -> 
             child.send_signal(signal.SIGSTOP)
             until(lambda: session.liveness.status == "stopped")
             assert session.alive
-            sent = session.send(cmd.Stop(when="now"))
+            sent = send(session, cmd.Stop(when="now"))
             child.send_signal(signal.SIGCONT)
             until(lambda: not session.alive)
             assert sent.id

@@ -8,6 +8,8 @@ import os
 import shutil
 import socket
 import stat
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -338,6 +340,42 @@ def test_another_users_process_is_not_let_in(running: ScriptedRun, monkeypatch: 
         assert raw.line() is None
     monkeypatch.undo()
     serves(running)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_another_user_is_not_let_in_even_where_files_would_let_him(running: ScriptedRun) -> None:
+    found = read_address(running.run)
+    assert found is not None
+    path = Path(found.path)
+    path.parent.chmod(0o777)
+    path.chmod(0o666)
+    code = (
+        "import os, socket, sys; os.chdir(sys.argv[1]); os.setuid(65534); s = socket.socket(socket.AF_UNIX); "
+        "s.settimeout(10); s.connect(sys.argv[2]); print(s.recv(100))"
+    )
+    arguments = [sys.executable, "-c", code, str(path.parent), path.name]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.stdout == "b''\n", done.stderr
+    serves(running)
+
+
+def test_a_viewer_without_a_right_to_the_socket_sees_and_is_told(
+    running: ScriptedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fxtui.run.session.attached._REACH_SECONDS", 0.1)
+
+    def refuse(_self: socket.socket, _path: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("socket.socket.connect", refuse)
+        with attached(running.run) as viewer:
+            assert viewer.take_past(30) is not None
+            refusal = answer_to(viewer, cmd.Pause())
+            assert isinstance(refusal, ev.CommandRefused)
+            assert refusal.reason.endswith("no right to its control socket")
+            running.say(ev.Output(text="seen"))
+            until(lambda: any(isinstance(event, ev.Output) for event in viewer.events()))
 
 
 def test_a_socket_that_is_taken_away_is_made_anew_and_said(running: ScriptedRun) -> None:

@@ -33,8 +33,10 @@ def new_session(config: RunConfig, runs: Path) -> LocalSession:
     return LocalSession(run, _engine(config, source), _after_the_run(run, source))
 
 
-def resumed_session(reference: str, overrides: list[str], runs: Path) -> LocalSession:
+def resumed_session(reference: str, overrides: list[str], runs: Path, *, watched: bool) -> LocalSession:
     """A session that goes on from the last checkpoint of a run, not yet started.
+
+    ``watched``: one that has nothing left to do holds, so that it can be given more.
 
     Raises:
         ConfigError: there is no such run, it has no checkpoint or nothing left to do, or a setting cannot change.
@@ -52,7 +54,7 @@ def resumed_session(reference: str, overrides: list[str], runs: Path) -> LocalSe
     done = len(state.epochs)
     if not run.has_checkpoint:
         raise ConfigError(f"RUN {run.name}: has no checkpoint yet; start it anew with fxtui train {run.config}")
-    if state.finished and state.finished.status == "finished" and wanted.epochs <= done:
+    if not watched and state.finished and state.finished.status == "finished" and wanted.epochs <= done:
         raise ConfigError(
             f"RUN {run.name}: has finished its {fmt.plural(done, 'epoch')}; "
             f"give it more with --set train.epochs={done + 5}"

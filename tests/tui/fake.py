@@ -10,6 +10,7 @@ import msgspec
 
 from fxtui.protocol import events as ev
 from fxtui.protocol.commands import AnyCommand
+from fxtui.run.session.session import Standing
 from fxtui.run.store import RunDirectory
 from tests.run.samples import prediction
 
@@ -24,6 +25,7 @@ class FakeSession:
     def __init__(self, events: Iterable[ev.Event] = (), root: Path = Path("runs")) -> None:
         self.run = RunDirectory(root / "20261124-1405-digits-demo")
         self.alive = True
+        self.standing = Standing()
         self.sent: list[AnyCommand] = []
         self._waiting: list[ev.Event] = []
         self._seq = 0

@@ -25,7 +25,7 @@ def attach(
     runs: Runs = DEFAULT_RUNS,
 ) -> int:
     """Open the dashboard on a run, be it under way in another terminal or long over; any number may."""
-    from fxtui.cli.following.attached import follow_attached
+    from fxtui.cli.following.attached import follow_attached, take_up
     from fxtui.run.session.attached import AttachedSession
 
     display = DisplayOptions(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
@@ -33,4 +33,4 @@ def attach(
     found = RunStore(runs).find(run)
     if not has_terminal():
         raise ConfigError(f"attach: needs a terminal; without one use fxtui show {run} or fxtui ctl {run} COMMAND")
-    return follow_attached(AttachedSession(found, read_only=read_only), display)
+    return follow_attached(AttachedSession(found, read_only=read_only, take_up=take_up), display)

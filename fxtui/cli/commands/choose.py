@@ -30,7 +30,8 @@ def choose(
     waiter = waiter_for(manner)
     from fxtui.cli.sessions import new_session, resumed_session
     from fxtui.run.nearby import look_around
-    from fxtui.tui.launcher.app import GoOn, LauncherApp, StartFile
+    from fxtui.run.store import RunStore
+    from fxtui.tui.launcher.app import Attach, GoOn, LauncherApp, StartFile
     from fxtui.tui.launcher.form_screen import FormHelp
 
     display = DisplayOptions(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
@@ -42,7 +43,12 @@ def choose(
     )
     match app.run():
         case GoOn(run=run):
-            return run_session(lambda: resumed_session(str(run), [], runs), manner, display, waiter)
+            return run_session(lambda: resumed_session(str(run), [], runs, watched=True), manner, display, waiter)
+        case Attach(run=run):
+            from fxtui.cli.following.attached import follow_attached, take_up
+            from fxtui.run.session.attached import AttachedSession
+
+            return follow_attached(AttachedSession(RunStore(runs).find(str(run)), take_up=take_up), display)
         case StartFile(path=path, new=new):
             if new:
                 typer.echo(f"wrote {path}; again with: fxtui train {path}")

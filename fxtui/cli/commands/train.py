@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +55,9 @@ def train(
     if resume is not None:
         if config is not None:
             raise ConfigError(f"{config}: a run that goes on has its configuration; leave it out with --resume")
-        return run_session(lambda: resumed_session(resume, overrides or [], runs), manner, display, waiter)
+        watched = manner.in_dashboard or detach
+        resumed = partial(resumed_session, resume, overrides or [], runs, watched=watched)
+        return run_session(resumed, manner, display, waiter)
     if config is None:
         raise ConfigError("CONFIG|FOLDER: missing; give a TOML file or a folder of images, or --resume RUN")
     wanted = config_at(config, overrides or [])

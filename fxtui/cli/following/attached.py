@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 
 from fxtui.cli.display_options import DisplayOptions, theme_of
 from fxtui.cli.following.report import reference
 from fxtui.cli.output.console import SteadyConsole
+from fxtui.config import ConfigError
 from fxtui.run.session.attached import AttachedSession
 from fxtui.run.state import RunState
+from fxtui.run.store import RunDirectory
 
 # A past that is read sooner than this is not worth a word.
 _UNSAID_SECONDS, _POLL_SECONDS = 0.4, 0.1
+# In which a run that goes on has left its starter, or said why it does not.
+_LEFT_SECONDS = 60.0
 
 
 def follow_attached(session: AttachedSession, display: DisplayOptions) -> int:
@@ -47,3 +52,28 @@ def _past(session: AttachedSession) -> RunState:
     if said:
         sys.stderr.write("\r" + " " * 30 + "\r")
     return past
+
+
+def take_up(run: RunDirectory) -> None:
+    """Have a run that has ended go on without a terminal, in a process of its own.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    command = [sys.executable, "-m", "fxtui", "train", "--resume", str(run.path.absolute()), "--detach"]
+    nothing = subprocess.DEVNULL
+    try:
+        # A session of its own: what is pressed in this terminal is nothing to it.
+        begun = subprocess.run(
+            command,
+            stdin=nothing,
+            stdout=nothing,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            timeout=_LEFT_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ConfigError(f"{run.name} cannot be taken up: {error}") from error
+    if begun.returncode:
+        said = begun.stderr.decode(errors="replace").strip().splitlines()
+        raise ConfigError(said[-1] if said else f"{run.name} cannot be taken up: status {begun.returncode}")

@@ -12,17 +12,19 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
-from fxtui.protocol.commands import AnyCommand, Evaluate, Predict
+from fxtui.config import ConfigError
+from fxtui.protocol.commands import AddEpochs, AnyCommand, Evaluate, Predict, SetTrainable, UnfreezeNext
 from fxtui.protocol.events import CommandDone, CommandRefused, Event, RunFinished
 from fxtui.run.session.address import inode_of, read_address
 from fxtui.run.session.connection import EngineConnection, EngineGoneError
 from fxtui.run.session.history import History
 from fxtui.run.session.liveness import LifeWatch, Liveness
 from fxtui.run.session.once import EachOnce
+from fxtui.run.session.session import Standing
 from fxtui.run.session.wire import Heartbeat, Missed
 from fxtui.run.state import RunState
 from fxtui.run.store import RunDirectory
@@ -32,19 +34,26 @@ _BOUND = 20_000
 _TURN_SECONDS, _LOOK_SECONDS, _TRY_SECONDS = 0.2, 0.5, 0.5
 # A run that has ended may be taken up again at any time.
 _AT_REST_SECONDS = 1.0
-# For which a command waits until the engine can be reached.
-_REACH_SECONDS = 3.0
+# For which a command waits until the engine can be reached, and until that of an ended run has been started.
+_REACH_SECONDS, _TAKE_UP_SECONDS = 3.0, 60.0
 
 
 class AttachedSession:
     """Watches a run and sends it commands; any number may, from any process of the same user.
 
     ``read_only``: nothing can be changed, and nobody is counted as watching; ``viewer`` False: it can, but it does not
-    count. ``history`` False: what was before is not read, and :meth:`take_past` gives nothing.
+    count. ``history`` False: what was before is not read, and :meth:`take_past` gives nothing. ``take_up`` makes an
+    ended run go on in a process of its own, or raises ConfigError; a command that trains on is then put to that.
     """
 
     def __init__(
-        self, run: RunDirectory, *, read_only: bool = False, viewer: bool = True, history: bool = True
+        self,
+        run: RunDirectory,
+        *,
+        read_only: bool = False,
+        viewer: bool = True,
+        history: bool = True,
+        take_up: Callable[[RunDirectory], None] | None = None,
     ) -> None:
         self.run = run
         self.read_only = read_only
@@ -69,6 +78,8 @@ class AttachedSession:
         self._outgoing: deque[tuple[float, AnyCommand]] = deque()
         self._unanswered: dict[str, AnyCommand] = {}
         self._sent = 0
+        self._take_up = take_up
+        self._taken_up_until = 0.0
         self._closing = False
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
@@ -88,6 +99,17 @@ class AttachedSession:
     def connected(self) -> bool:
         """Whether the engine can be told something right now."""
         return self._engine is not None
+
+    @property
+    def standing(self) -> Standing:
+        """The engine is elsewhere, and this is what is known of it."""
+        return Standing(
+            elsewhere=True,
+            trouble=self.liveness.text,
+            viewers=max(self.viewers, 1),
+            read_only=self.read_only,
+            takes_up=self._take_up is not None and not self.read_only,
+        )
 
     @property
     def read_part(self) -> float:
@@ -315,11 +337,24 @@ class AttachedSession:
                     self._engine.order(command)
                 except EngineGoneError:
                     self._lose()
-            elif not self.alive or now - since > _REACH_SECONDS:
-                self._outgoing.popleft()
-                self._turn_down(command, self.out_of_reach)
-            else:
+            elif now <= self._taken_up_until or (self.alive and now - since <= _REACH_SECONDS):
                 return
+            elif fault := self._make_go_on(command):
+                self._outgoing.popleft()
+                self._turn_down(command, fault)
+
+    def _make_go_on(self, command: AnyCommand) -> str:
+        """Have a run that has ended go on, if the command asks for it; why the command cannot be put, if it cannot."""
+        if self.alive or self._take_up is None or not _trains_on(command):
+            return self.out_of_reach
+        try:
+            self._take_up(self.run)
+        except ConfigError as error:
+            # Another viewer may have been faster.
+            if not self.run.is_locked():
+                return str(error)
+        self._taken_up_until = time.monotonic() + _TAKE_UP_SECONDS
+        return ""
 
     def _give_up(self, commands: Iterable[AnyCommand], reason: str) -> None:
         for command in list(commands):
@@ -341,3 +376,14 @@ class AttachedSession:
                 seq=self._once.last_seq,
             )
         )
+
+
+def _trains_on(command: AnyCommand) -> bool:
+    """Whether a run that has done its epochs trains more for it."""
+    match command:
+        case AddEpochs(n=n):
+            return n > 0
+        case SetTrainable(value=value):
+            return value
+        case _:
+            return isinstance(command, UnfreezeNext)

@@ -15,7 +15,7 @@ from fxtui.run.journal import JournalWriter
 from fxtui.run.session.control import ControlServer
 from fxtui.run.session.link import EngineLink
 from fxtui.run.session.listener import Listener
-from fxtui.run.session.session import AfterEngine, Engine
+from fxtui.run.session.session import AfterEngine, Engine, Standing
 from fxtui.run.store import RunDirectory, RunLock
 
 
@@ -55,6 +55,14 @@ class LocalSession:
     def alive(self) -> bool:
         """Whether the engine's thread runs."""
         return self._thread.is_alive()
+
+    @property
+    def standing(self) -> Standing:
+        """The view and the engine are in one process."""
+        begun = self._thread.ident is not None
+        return Standing(
+            trouble="" if self.alive or not begun else "the engine has died", viewers=max(self.link.viewers, 1)
+        )
 
     def start(self) -> None:
         """Start the engine's thread, and serve the control socket until it ends."""

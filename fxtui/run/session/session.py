@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from fxtui.protocol.commands import AnyCommand
 from fxtui.protocol.events import Event
 from fxtui.run.session.link import EngineLink
 from fxtui.run.store import RunDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a view stands to its run.
+
+    ``elsewhere``: the engine is in another process, so that leaving the view is nothing to it. ``trouble`` says why
+    nothing may be heard of it, such as ``stopped``; empty where all is well. ``viewers`` watch it, this one among them.
+    ``read_only``: nothing can be changed from here. ``takes_up``: a command that trains on makes an ended run go on.
+    """
+
+    elsewhere: bool = False
+    trouble: str = ""
+    viewers: int = 1
+    read_only: bool = False
+    takes_up: bool = False
 
 
 class Session(Protocol):
@@ -21,6 +38,10 @@ class Session(Protocol):
     @property
     def alive(self) -> bool:
         """Whether more events may come."""
+
+    @property
+    def standing(self) -> Standing:
+        """How the view stands to the run, now."""
 
     def events(self) -> list[Event]:
         """The events since the last call, in order, without waiting; in slices if that was long ago."""

@@ -113,6 +113,7 @@ class ByScreen(Generic[Owner]):
 class Action:
     """``refuse`` says why it cannot be done in a state, or nothing; ``short`` is for the key line.
 
+    ``trains_on``: where that is possible, it makes a run that has ended go on.
     ``key`` is Textual's name of the key, ``shown`` the user's. ``screens`` are those it works on, empty: everywhere.
     """
 
@@ -123,6 +124,7 @@ class Action:
     text: str
     handler: Sends | ByApp | ByScreen[Any]
     refuse: Refusal = _never
+    trains_on: bool = False
     in_line: bool = True
     screens: tuple[str, ...] = ()
 
@@ -132,9 +134,9 @@ _PLOTS = ("main",)
 
 ACTIONS: tuple[Action, ...] = (
     Action("toggle", "space", "space", "toggle", "train or freeze the layer under the cursor",
-           ByScreen(ActsOnTree, lambda screen: screen.do_toggle()), _while_training, screens=_TREES),
+           ByScreen(ActsOnTree, lambda screen: screen.do_toggle()), _while_training, trains_on=True, screens=_TREES),
     Action("unfreeze_next", "u", "u", "unfreeze", "unfreeze the next deepest stage",
-           Sends(lambda _: cmd.UnfreezeNext()), _while_something_is_frozen, screens=_TREES),
+           Sends(lambda _: cmd.UnfreezeNext()), _while_something_is_frozen, trains_on=True, screens=_TREES),
     Action("freeze_all", "f", "f", "freeze", "freeze all but the head",
            Sends(lambda _: cmd.FreezeAll()), _while_something_trains, screens=_TREES),
     Action("undo", "z", "z", "undo", "undo the last freeze change",
@@ -178,7 +180,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("learning_rate", "l", "l", "lr", "set the learning rate",
            ByApp(lambda app: app.do_learning_rate()), _while_training, screens=_TREES),
     Action("more_epochs", "plus,equals_sign", "+", "epoch more", "one more epoch",
-           Sends(lambda _: cmd.AddEpochs(n=1)), _while_training, in_line=False),
+           Sends(lambda _: cmd.AddEpochs(n=1)), _while_training, trains_on=True, in_line=False),
     Action("fewer_epochs", "minus", "-", "epoch fewer", "one epoch fewer",
            Sends(lambda _: cmd.AddEpochs(n=-1)), _while_epochs_are_left, in_line=False),
     Action("checkpoint", "c", "c", "checkpoint", "write a checkpoint now",
@@ -201,6 +203,8 @@ ACTIONS: tuple[Action, ...] = (
            ByApp(lambda app: app.do_help())),
     Action("quit_or_ask", "q", "q", "quit", "quit; asks while training",
            ByApp(lambda app: app.do_quit_or_ask())),
+    Action("end_or_ask", "ctrl+c", "^c", "end", "end the run; asks while training",
+           ByApp(lambda app: app.do_end_or_ask()), in_line=False),
 )  # fmt: skip
 
 # At the right end of the key line, with the palette between them.
@@ -243,4 +247,4 @@ def bindings_on(screen: str) -> list[Binding]:
     numbers = [
         Binding(str(n), f"app.open('{name}')", name, show=False, id=f"open.{name}") for n, name in enumerate(SCREENS, 1)
     ]
-    return [*keys, *numbers, Binding("ctrl+c", "app.act('quit_or_ask')", show=False, id="interrupt")]
+    return [*keys, *numbers]

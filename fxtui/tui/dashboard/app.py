@@ -114,6 +114,7 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
         if isinstance(self.screen, RunScreen) and self.screen.is_mounted:
             self._unseen = False
             self._shown_at = self.frame_pacing.reading(self._clock(), self.state.started)
+            self.screen.standing = self._session.standing
             self.screen.pending = self._pending.layers
             self.screen.show_state(self.state, self._shown_at)
 
@@ -163,7 +164,8 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
     def action_act(self, name: str) -> None:
         """Do an action of the registry, or say why it cannot be done now."""
         action = find_action(name)
-        if reason := action.refuse(self.state):
+        goes_on = action.trains_on and self.state.ended and self._session.standing.takes_up
+        if not goes_on and (reason := action.refuse(self.state)):
             self.show_notice(f"{action.shown}: {reason}", "warning")
             return
         match action.handler:
@@ -270,8 +272,8 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
         self.exit(EXIT_INTERRUPTED)
 
     def terminate(self) -> None:
-        """Stop the run between two batches, save, and leave."""
-        if not self._session.alive:
+        """Stop the run between two batches, save, and leave; one that is elsewhere is only left."""
+        if not self._session.alive or self._session.standing.elsewhere:
             self.exit(EXIT_INTERRUPTED)
             return
         self._leaving = True
@@ -280,15 +282,22 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
 
     def do_quit_or_ask(self) -> None:
         """Leave at once when nothing is lost, else ask."""
-        finished = self.state.finished
-        if finished is not None or not self._session.alive:
+        if self._session.standing.elsewhere:
+            self.exit(self.state.finished.exit_status if self.state.finished else 0)
+        else:
+            self.do_end_or_ask()
+
+    def do_end_or_ask(self) -> None:
+        """End the run, and ask before anything is lost, or if others watch it."""
+        finished, standing = self.state.finished, self._session.standing
+        others = standing.viewers - 1
+        if finished is not None or not self._session.alive or standing.read_only:
             self.exit(finished.exit_status if finished else 0)
-        elif self.state.holding:
+        elif self.state.holding and not others and not standing.elsewhere:
             # Everything is saved.
-            self._leaving = True
-            self._session.send(cmd.Stop(when="now"))
+            self._end()
         elif not isinstance(self.screen, QuitDialog):
-            self.push_screen(QuitDialog(), self._answered)
+            self.push_screen(QuitDialog(holds=self.state.holding is not None, others=others), self._answered)
 
     def _answered(self, answer: Answer | None) -> None:
         if answer == "detach":
@@ -298,6 +307,10 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
         if self.state.finished is not None:
             self.exit(self.state.finished.exit_status)
             return
+        self._end()
+        if not self.state.holding:
+            self.show_notice("stopping between two batches, then saving")
+
+    def _end(self) -> None:
         self._leaving = True
         self._session.send(cmd.Stop(when="now"))
-        self.show_notice("stopping between two batches, then saving")

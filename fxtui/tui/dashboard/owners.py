@@ -141,3 +141,7 @@ class ActsOnApp:
     def do_quit_or_ask(self) -> None:
         """Leave at once when nothing is lost, else ask."""
         raise NotImplementedError
+
+    def do_end_or_ask(self) -> None:
+        """End the run, and ask before anything is lost."""
+        raise NotImplementedError

@@ -27,6 +27,13 @@ class GoOn:
 
 
 @dataclass(frozen=True, slots=True)
+class Attach:
+    """A run that is under way is to be watched."""
+
+    run: Path
+
+
+@dataclass(frozen=True, slots=True)
 class StartFile:
     """A configuration is to be trained; ``new``: it was written just now."""
 
@@ -34,7 +41,7 @@ class StartFile:
     new: bool = False
 
 
-Choice = GoOn | StartFile
+Choice = GoOn | Attach | StartFile
 
 
 class LauncherApp(TerminalApp[Choice]):
@@ -70,6 +77,8 @@ class LauncherApp(TerminalApp[Choice]):
     def on_home_screen_wanted(self, message: HomeScreen.Wanted) -> None:
         """Do what an entry is for."""
         match message.entry:
+            case PastRun(path=path, attachable=True) if not message.edit:
+                self.exit(Attach(path))
             case PastRun(path=path, resumable=True) if not message.edit:
                 self.exit(GoOn(path))
             case FoundConfig(path=path, config=RunConfig()) if not message.edit:

@@ -24,6 +24,8 @@ class NewRun:
     """The entry that opens an empty form."""
 
 
+_DOES = {"running": "trains in another process", "holding": "holds in another process"}
+
 Entry = NewRun | PastRun | FoundConfig | ImageFolder
 
 
@@ -57,6 +59,8 @@ def rows(found: Nearby | None, width: int, now: float) -> list[Row]:
 def enter_does(entry: Entry | None) -> tuple[str, str]:
     """What the enter key does with an entry: in a word or two for the key line, and in a sentence."""
     match entry:
+        case PastRun(attachable=True):
+            return "watch", f"it {_DOES[entry.summary.status]}: enter watches it; e makes a new run of it"
         case PastRun(resumable=True, config=RunConfig() as config):
             planned = fmt.plural(config.train.epochs, "epoch")
             done = f" with {entry.epochs} of {planned} done" if entry.epochs else ""
@@ -65,9 +69,7 @@ def enter_does(entry: Entry | None) -> tuple[str, str]:
             return "", f"{entry.name}: {entry.fault}"
         case PastRun():
             status = entry.summary.status
-            why = {"running": "another process trains it", "finished": "it has finished"}.get(
-                status, f"{status}, no checkpoint to go on from"
-            )
+            why = "it has finished" if status == "finished" else f"{status}, no checkpoint to go on from"
             return "new run", f"enter fills in the form as this run had it: {why}"
         case FoundConfig(config=None):
             return "", f"{entry.path}: {entry.fault}"

@@ -55,6 +55,15 @@ class Tabs:
 
 
 @dataclass(frozen=True, slots=True)
+class RunView:
+    """When the run is looked at, in seconds since the epoch, what keeps it from being heard of, and whether only so."""
+
+    now: float
+    trouble: str = ""
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class _Load:
     """How busy a device is, such as ``  38%``, and how full, such as ``ram  19%``; empty: not known."""
 
@@ -63,11 +72,11 @@ class _Load:
 
 
 def header_lines(
-    state: RunState, tabs: Tabs, machine: MachineSample | None, now: float, width: int, height: int
+    state: RunState, tabs: Tabs, machine: MachineSample | None, view: RunView, width: int, height: int
 ) -> list[Line]:
-    """All of the header that there is room for; the pipeline goes first. ``now`` in seconds since the epoch."""
+    """All of the header that there is room for; the pipeline goes first."""
     load = _load(state.model.device if state.model else "", machine)
-    lines = [_top_line(state, tabs, load, width), _status_line(state, width, now)]
+    lines = [_top_line(state, tabs, load, width), _status_line(state, width, view)]
     if height > len(lines):
         lines += _pipeline_lines(state, load, width)
     return lines[:height]
@@ -135,14 +144,14 @@ def _labels(screens: Sequence[ScreenTab], width: int) -> list[tuple[str, str]]:
     return [(tab.name, f"{number} {tab.label[:2]}") for number, tab in every]
 
 
-def _status_line(state: RunState, width: int, now: float) -> Line:
+def _status_line(state: RunState, width: int, view: RunView) -> Line:
     """How it is going, in one line."""
     wide = width >= _WIDE
-    phase: list[Piece] = [(" ", ""), _PHASES[state.phase]]
+    phase = _phase(state, view)
     if state.reason and state.phase == "failed":
         return fit((*phase, (f": {state.reason}", "error")), width)
     if state.holding:
-        return _holding_line(state, state.holding, width)
+        return _holding_line(state, state.holding, phase, width)
     done = len(state.epochs)
     running = state.batch is not None and state.batch.epoch > done and not state.ended
     current = state.batch.epoch if state.batch and running else done
@@ -167,7 +176,7 @@ def _status_line(state: RunState, width: int, now: float) -> Line:
             (formats.duration(pace).removesuffix(" s"), ""),
             (" s/epoch" if pace < 59.9 else "/epoch", "muted"),
         ]
-    elapsed = state.elapsed if state.ended or not state.started else max(0.0, now - state.started)
+    elapsed = state.elapsed if state.ended or not state.started else max(0.0, view.now - state.started)
     # From the right the most telling first; what there is no room for is left out.
     facts: list[Line] = []
     if state.best:
@@ -184,9 +193,16 @@ def _status_line(state: RunState, width: int, now: float) -> Line:
     return spread(tuple(left), right, width)
 
 
-def _holding_line(state: RunState, holding: RunHolding, width: int) -> Line:
+def _phase(state: RunState, view: RunView) -> list[Piece]:
+    """What it is at, or what is wrong with the process it is in, and that nothing can be changed from here."""
+    trouble = "" if state.ended else view.trouble
+    pieces: list[Piece] = [(" ", ""), (f"! {trouble}", "error") if trouble else _PHASES[state.phase]]
+    return [*pieces, ("  read-only", "warn")] if view.read_only else pieces
+
+
+def _holding_line(state: RunState, holding: RunHolding, phase: Sequence[Piece], width: int) -> Line:
     """What is held, why nothing trains, and when it ends; what there is no room for is left out from the end."""
-    parts: list[Line] = [((" ", ""), _PHASES["holding"]), ((f"   {holding.reason}", ""),)]
+    parts: list[Line] = [tuple(phase), ((f"   {holding.reason}", ""),)]
     if state.best:
         accuracy = formats.accuracy(state.best.val_accuracy)
         parts.append((("   best ", "muted"), (accuracy, "val"), (f" @{state.best.epoch}", "muted")))

@@ -16,7 +16,7 @@ import pytest
 
 from fxtui.cli.main import main
 from fxtui.protocol import commands as cmd
-from tests.cli.following.test_dashboard_process import LEAVES_SCREEN, Terminal, until
+from tests.cli.following.real_terminal import LEAVES_SCREEN, Terminal, until
 from tests.cli.recorded import half, record
 from tests.run.samples import opening, trained, whole_run
 from tests.run.session.scripted import ScriptedRun, scripted

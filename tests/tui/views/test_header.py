@@ -8,7 +8,7 @@ from msgspec import structs
 from fxtui.run.state import RunState
 from fxtui.text.lines import width_of
 from fxtui.tui.dashboard.actions import TABS
-from fxtui.tui.views.header import Tabs, header_lines
+from fxtui.tui.views.header import RunView, Tabs, header_lines
 from tests.tui.fake import START, midway
 from tests.tui.samples import SAMPLE, text_of
 
@@ -21,9 +21,9 @@ def test_the_header_tells_how_busy_the_device_of_the_run_is(device: str, use: st
         state.apply(event)
     assert state.model
     state.model = structs.replace(state.model, device=device)
-    lines = header_lines(state, Tabs(TABS, "main"), SAMPLE, START, width, 4)
+    lines = header_lines(state, Tabs(TABS, "main"), SAMPLE, RunView(START), width, 4)
     assert [width_of(line) for line in lines] == [width] * len(lines)
-    unknown = text_of(header_lines(state, Tabs(TABS, "main"), None, START, width, 4))
+    unknown = text_of(header_lines(state, Tabs(TABS, "main"), None, RunView(START), width, 4))
     shown = text_of(lines)
     assert shown.count("%") == unknown.count("%") + bool(use) + shown.count("ram") + shown.count("mem ")
     assert use in shown
@@ -36,7 +36,7 @@ def test_where_there_is_room_the_header_tells_how_full_the_device_of_the_run_is(
         state.apply(event)
     assert state.model
     state.model = structs.replace(state.model, device=device)
-    lines = header_lines(state, Tabs(TABS, "main"), SAMPLE, START, 200, 4)
+    lines = header_lines(state, Tabs(TABS, "main"), SAMPLE, RunView(START), 200, 4)
     assert [width_of(line) for line in lines] == [200] * 4
     first = text_of(lines[:1])
     assert memory in first

@@ -11,6 +11,7 @@ from textual.containers import Container
 
 from fxtui.advice.rules import advise, held_advice
 from fxtui.run.catalogue import RunEntry
+from fxtui.run.session.session import Standing
 from fxtui.run.state import RunState
 from fxtui.text.lines import Line, fit
 from fxtui.tui.dashboard.actions import TABS, actions_on, key_hints
@@ -55,6 +56,7 @@ class RunScreen(LineScreen[None]):
         self._too_small = LineView(id="too-small", ascii_only=profile.ascii_only)
         self._key_line: Line = ()
         self.pending: Mapping[str, bool] = {}
+        self.standing = Standing()
         self._room = (0, 0)
         self._built: tuple[Panel, ...] = ()
 
@@ -109,6 +111,7 @@ class RunScreen(LineScreen[None]):
         self._now = self._now if now is None else now
         width = self.size.width
         self._header.now = self._now or 0.0
+        self._header.trouble, self._header.read_only = self.standing.trouble, self.standing.read_only
         self._header.update(state)
         for panel in self._built:
             panel.update(state)

@@ -22,7 +22,7 @@ Answer = Literal["stop", "detach", "stay"]
 
 
 class QuitDialog(ModalScreen[Answer]):
-    """Asked while a run is going: stop it and save, or stay."""
+    """Asked while a run is going: stop it and save, leave it, or stay. ``others`` watch it, too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         # Who presses ctrl+c a second time means it.
@@ -31,10 +31,18 @@ class QuitDialog(ModalScreen[Answer]):
         Binding("escape,enter,n,q,ctrl+q", "answer('stay')", "stay", id="quit.stay", priority=True),
     ]
 
+    def __init__(self, *, holds: bool = False, others: int = 0) -> None:
+        super().__init__()
+        self._going_on = "The run holds." if holds else "Training is going on."
+        self._others = others
+
     def compose(self) -> ComposeResult:
         """The question and its answers."""
         with Vertical(classes="dialog"):
-            yield Static("Training is going on.", classes="heading")
+            yield Static(self._going_on, classes="heading")
+            if self._others:
+                others = "One more watches it" if self._others == 1 else f"{self._others} more watch it"
+                yield Static(f"{others}, and would see it end.", id="others")
             yield Static("[b $primary]s[/]  stop now, save, and quit", id="answer-stop")
             yield Static("[b $primary]d[/]  leave: the run goes on without this terminal", id="answer-detach")
             yield Static("[b $primary]esc[/]  stay; enter does, too", id="answer-stay")

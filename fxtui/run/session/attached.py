@@ -134,6 +134,10 @@ class AttachedSession:
         """Begin to read the past, and to follow the run once it is read."""
         self._thread.start()
 
+    def first_look(self) -> RunState:
+        """Enough of the state for a first picture, however long the journal is: what the run said before it trained."""
+        return self._history.first_look()
+
     def take_past(self, timeout: float | None = None) -> RunState | None:
         """The state that the first of :meth:`events` goes on from, for the caller to own; None if it is not there yet.
 

@@ -56,7 +56,6 @@ class ControlServer:
     def __init__(self, link: EngineLink) -> None:
         self._link = link
         self._listening: address.Listening | None = None
-        self._selector = selectors.DefaultSelector()
         self._viewers: set[Viewer] = set()
         self._said: Subscription | None = None
         self._next_seq = 0
@@ -65,19 +64,29 @@ class ControlServer:
         self._fault: str | None = None
         self._complained = False
         self._closing = False
-        self._waker, self._woken = socket.socketpair()
-        self._waker.setblocking(False)
-        self._woken.setblocking(False)
         self._began = 0.0
         self._thread = threading.Thread(target=self._serve, name="fxtui-control", daemon=True)
 
     def start(self) -> None:
-        """Make the socket and serve it in a thread of its own."""
+        """Make the socket and serve it in a thread of its own.
+
+        Raises:
+            OSError: no more files can be opened.
+            RuntimeError: no more threads can be started.
+        """
+        self._selector = selectors.DefaultSelector()
+        self._waker, self._woken = socket.socketpair()
+        self._waker.setblocking(False)
+        self._woken.setblocking(False)
         self._selector.register(self._woken, selectors.EVENT_READ, None)
         self._began = processes.started(os.getpid()) or 0.0
         self._listen()
         self._beat()
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._end()
+            raise
 
     def close(self) -> None:
         """Let the viewers hear the last event, hang up, and take the socket away. Waits a second at the most."""

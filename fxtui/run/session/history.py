@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 
 import msgspec
 
 from fxtui.config import ConfigError
 from fxtui.protocol.encoding import decode
-from fxtui.protocol.events import RunFinished
+from fxtui.protocol.events import BatchEnd, EpochEnd, RunFinished
 from fxtui.run.journal import JournalError, JournalReader
 from fxtui.run.session.once import EachOnce, last_line
 from fxtui.run.state import RunState
@@ -32,6 +33,20 @@ class History:
         # Once it is read: whether the run had ended then, and when the last event was.
         self.ended = False
         self.updated = 0.0
+
+    def first_look(self) -> RunState:
+        """What the journal's first lines say: all up to the first batch, such as data, model and layers.
+
+        Enough for a first picture. What changes later is not what it is now.
+        """
+        state = RunState(name=self._run.name)
+        # What is wrong with it is said by who reads all of it.
+        with contextlib.suppress(OSError, JournalError):
+            for event in itertools.islice(JournalReader(self._run.journal).poll(), _SLICE):
+                if isinstance(event, BatchEnd | EpochEnd | RunFinished):
+                    break
+                state.apply(event)
+        return state
 
     def read(self) -> EachOnce | None:
         """Fold the journal; where it goes on from there. None if it cannot be read, or was cancelled."""

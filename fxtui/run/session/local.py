@@ -10,7 +10,7 @@ import threading
 
 from fxtui.config import ConfigError
 from fxtui.protocol.commands import AnyCommand
-from fxtui.protocol.events import CommandDone, CommandRefused, Event
+from fxtui.protocol.events import CommandDone, CommandRefused, Event, RunWarning
 from fxtui.run.journal import JournalWriter
 from fxtui.run.session.control import ControlServer
 from fxtui.run.session.link import EngineLink
@@ -66,8 +66,13 @@ class LocalSession:
 
     def start(self) -> None:
         """Start the engine's thread, and serve the control socket until it ends."""
-        self._control = ControlServer(self.link)
-        self._control.start()
+        control = ControlServer(self.link)
+        try:
+            control.start()
+            self._control = control
+        # No descriptor, no thread: not even what says so later can be had, so it is said now.
+        except (OSError, RuntimeError) as error:
+            self.link.emit(RunWarning(text=f"no control socket, so no commands from elsewhere: {error}"))
         self._thread.start()
 
     def events(self) -> list[Event]:

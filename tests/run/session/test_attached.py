@@ -137,6 +137,17 @@ def test_the_past_is_read_while_others_have_their_turn_and_says_how_far_it_is(tm
         assert session.read_part == 1.0
 
 
+def test_a_first_look_needs_the_first_lines_only(tmp_path: Path) -> None:
+    run = record(tmp_path, "x", whole_run())
+    with run.journal.open("ab") as journal:
+        journal.write(b"rubbish, far behind\n")
+    session = AttachedSession(run)
+    assert session.first_look() == fold(whole_run()[: len(opening())])
+    session.close()
+    run.journal.unlink()
+    assert session.first_look() == RunState(name=run.name)
+
+
 def test_leaving_while_the_past_is_read_does_not_wait_for_it(tmp_path: Path) -> None:
     run = record(tmp_path, "long", [*opening(), *(e for n in range(1, 3000) for e in trained(n, 0.9))])
     session = AttachedSession(run)

@@ -172,3 +172,25 @@ def test_a_session_that_continues_a_journal_numbers_on(run: RunDirectory) -> Non
 def assert_set(gate: threading.Event) -> None:
     """Wait until the test opens the gate."""
     assert gate.wait(30)
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), RuntimeError("can't start new thread")])
+def test_without_a_file_or_a_thread_to_spare_a_run_goes_on_without_a_socket(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fails(_server: object) -> None:
+        raise error
+
+    monkeypatch.setattr("fxtui.run.session.control.ControlServer.start", fails)
+    session = LocalSession(run, lambda link: link.emit(FINISHED))
+    session.start()
+    warning, _ = drain(session)
+    assert isinstance(warning, ev.RunWarning)
+    assert warning.text.startswith("no control socket")
+
+
+def test_nobody_listens_any_more_and_nothing_is_kept(run: RunDirectory) -> None:
+    session = LocalSession(run, lambda link: link.emit(FINISHED))
+    session.stop_listening()
+    session.start()
+    assert drain(session) == []

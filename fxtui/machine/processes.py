@@ -13,7 +13,7 @@ def started(pid: int) -> float | None:
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except (psutil.Error, OSError, ValueError):
+    except (psutil.Error, OSError, ValueError, OverflowError):
         return None
 
 
@@ -29,5 +29,5 @@ def is_stopped(pid: int) -> bool:
 
     try:
         return bool(psutil.Process(pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP))
-    except (psutil.Error, OSError, ValueError):
+    except (psutil.Error, OSError, ValueError, OverflowError):
         return False

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fxtui.run.session.attached import AttachedSession
 
 DONE, REFUSED, NOT_RUNNING = 0, 1, 3
-_REACH_SECONDS = 5.0
+_REACH_SECONDS = 10.0
 _POLL_SECONDS = 0.5
 
 

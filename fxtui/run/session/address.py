@@ -117,7 +117,7 @@ def read_address(run: RunDirectory) -> Address | None:
         fields = json.loads(control_file(run).read_bytes())
         address = Address(**{name: kind(fields[name]) for name, kind in _KINDS.items()})
         return address if address.inode == inode_of(run) else None
-    except (OSError, ValueError, TypeError, KeyError, OverflowError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 

@@ -25,7 +25,7 @@ from fxtui.run.session.history import History
 from fxtui.run.session.liveness import LifeWatch, Liveness
 from fxtui.run.session.once import EachOnce
 from fxtui.run.session.session import Standing
-from fxtui.run.session.wire import Heartbeat, Missed
+from fxtui.run.session.wire import Heartbeat, Missed, fault_of
 from fxtui.run.state import RunState
 from fxtui.run.store import RunDirectory
 
@@ -124,6 +124,8 @@ class AttachedSession:
         if not self.alive:
             return f"the run's process has died; fxtui train --resume {self.run.name} goes on"
         address = self._life.address
+        if address is not None and self._liveness.status == "stopped":
+            return f"the run's process is stopped; kill -CONT {address.pid} has it go on"
         if address is not None and address.host != socket.gethostname():
             return f"the run takes commands on {address.host} only, where it runs"
         if address is None:
@@ -187,6 +189,8 @@ class AttachedSession:
         command = self.stamp(command)
         if self.read_only:
             self._turn_down(command, "read-only: nothing can be changed from here")
+        elif fault := fault_of(command):
+            self._refuse(command, fault)
         else:
             self._outgoing.append((time.monotonic(), command))
             self._wake()

@@ -41,7 +41,7 @@ class History:
         """
         state = RunState(name=self._run.name)
         # What is wrong with it is said by who reads all of it.
-        with contextlib.suppress(OSError, JournalError):
+        with contextlib.suppress(Exception):
             for event in itertools.islice(JournalReader(self._run.journal).poll(), _SLICE):
                 if isinstance(event, BatchEnd | EpochEnd | RunFinished):
                     break
@@ -67,6 +67,9 @@ class History:
             self._fault = ConfigError(f"{self._run.journal}: cannot be read: {error.strerror}")
         except JournalError as error:
             self._fault = ConfigError(str(error))
+        # Events that are none of ours, though they look like it, can be anything.
+        except Exception as error:  # noqa: BLE001
+            self._fault = ConfigError(f"{self._run.journal}: cannot be replayed: {type(error).__name__}: {error}")
         finally:
             self.read_part = 1.0
             self.ended, self.updated = state.ended, state.updated

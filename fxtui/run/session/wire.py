@@ -118,6 +118,17 @@ def line_of(message: Message) -> bytes:
     return msgspec.json.encode(message) + b"\n"
 
 
+def fault_of(command: AnyCommand) -> str:
+    """Why a command cannot be sent; empty if it can."""
+    try:
+        length = len(line_of(Order(command=command)))
+    except UnicodeEncodeError:
+        return f"{command.name}: a name in it is not UTF-8 and cannot be sent"
+    if length > LONGEST_COMMAND:
+        return f"{command.name}: too long to be sent: {length:,} bytes, at most {LONGEST_COMMAND:,}"
+    return ""
+
+
 def from_engine(line: bytes) -> AnyEvent | Hello | Heartbeat | Missed | None:
     """What the engine said; None if it is of a later version and unknown here.
 

@@ -260,6 +260,34 @@ def test_a_command_sent_while_the_connection_is_lost_is_done_once(tmp_path: Path
         assert len(running.taken) == 30
 
 
+@pytest.mark.parametrize("images", [("x" * 70_000,), ("\udce9.png",)])
+def test_what_cannot_be_sent_is_refused_and_the_next_is_done(tmp_path: Path, images: tuple[str, ...]) -> None:
+    with scripted(tmp_path) as running, attached(running.run) as session:
+        running.say(*opening())
+        refusal = answer_to(session, cmd.Predict(images=images))
+        assert isinstance(refusal, ev.CommandRefused)
+        assert isinstance(answer_to(session, cmd.Pause()), ev.CommandDone)
+        assert len(running.taken) == 1
+
+
+def test_an_event_too_long_for_the_socket_comes_from_the_journal(tmp_path: Path) -> None:
+    with scripted(tmp_path) as running, attached(running.run) as session:
+        follower = Follower(session)
+        assert session.wait_connected(SECONDS)
+        running.say(ev.Output(text="x" * 3_000_000), ev.Output(text="y"))
+        follower.follow_to(1)
+        assert [len(line.text) for line in follower.state.log] == [3_000_000, 1]
+
+
+def test_a_journal_that_looks_like_ours_and_is_not_is_said(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    run.journal.write_bytes(
+        encode(ev.BatchEnd(epoch=1, step=1, batch=1, batches=0, loss=1.0, accuracy=0, lr=1)) + b"\n"
+    )
+    with attached(run) as session, pytest.raises(ConfigError, match="cannot be replayed"):
+        session.take_past(SECONDS)
+
+
 def test_what_is_sent_before_it_is_connected_waits(tmp_path: Path) -> None:
     with scripted(tmp_path) as running:
         running.say(*opening())

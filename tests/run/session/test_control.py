@@ -476,7 +476,9 @@ def test_a_directory_that_is_open_to_others_is_closed(tmp_path: Path, monkeypatc
         assert stat.S_IMODE((tmp_path / "fxtui").stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"path":1}', "\xff", "null"])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"path":1}', "\xff", "null", "[" * 100_000, '{"path":"' + "x" * 9000]
+)
 def test_a_control_file_that_makes_no_sense_is_none(tmp_path: Path, text: str) -> None:
     run = made(tmp_path)
     control_file(run).write_bytes(text.encode("latin-1"))

@@ -97,12 +97,15 @@ class SessionConfig(_Section, frozen=True, kw_only=True):
     """How long a run stays open: held where it is watched, and with nobody watching for ``hold_minutes`` at most.
 
     ``notify`` is a shell command, run when the run holds, ends, fails or stalls; ``bell`` rings the terminal's then.
+    ``checkpoint_minutes``: how often it is kept in the middle of an epoch. ``share``: its group may read it, too.
     """
 
     hold: Hold = "auto"
     hold_minutes: float = 30.0
     notify: str = ""
     bell: bool = False
+    checkpoint_minutes: float = 5.0
+    share: bool = False
 
 
 class RunConfig(_Section, frozen=True, kw_only=True):
@@ -140,6 +143,8 @@ def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid TOML: too many brackets") from None
     return parse_config(tree, overrides or [], where=str(path))
 
 
@@ -282,8 +287,10 @@ def _check(config: RunConfig, where: str) -> None:
     require(0 <= train.label_smoothing < 1, "train.label_smoothing", train.label_smoothing, "0 up to, not including, 1")
     require(0 <= train.ema < 1, "train.ema", train.ema, "0 (off) or a decay below 1, e.g. 0.999")
     number("train.early_stop", train.early_stop, 0, math.inf, "0 (off) or a count of epochs")
-    number("session.hold_minutes", config.session.hold_minutes, 0, 1e6, "0 or a count of minutes")
-    require("\0" not in config.session.notify, "session.notify", config.session.notify, "a command for the shell")
+    session = config.session
+    number("session.hold_minutes", session.hold_minutes, 0, 1e6, "0 or a count of minutes")
+    number("session.checkpoint_minutes", session.checkpoint_minutes, 0, 1e6, "0 (off) or a count of minutes")
+    require("\0" not in session.notify, "session.notify", session.notify, "a command for the shell")
     number("cache.max_gb", cache.max_gb, 0, math.inf, "0 (decide from free memory) or a size in GB")
     for index, entry in enumerate(config.schedule):
         try:

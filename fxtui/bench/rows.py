@@ -24,7 +24,8 @@ class Row(Struct, frozen=True, kw_only=True):
     both must agree (:func:`is_agreement`), ``ratio`` is the largest relative difference and ``budget`` the most that it
     may be. Rows of the bench ``ui`` have limits: ``ratio`` is ``value`` over ``baseline`` (0 without one), ``budget``
     the most that ``value`` may be, or that ``ratio`` may be where the unit is seconds. ``budget`` and ``met`` are None
-    where no budget applies on this machine.
+    where no budget applies on this machine. Rows of the bench ``faults`` count runs: ``baseline`` tried, ``value``
+    survived, all of which must.
     """
 
     bench: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import io
 import os
@@ -109,6 +110,13 @@ def main(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         # Whoever read has enough, e.g. `fxtui runs | head`.
         discard_stdout()
+        return EXIT_FAILED
+    except OSError as error:
+        # E.g. standard output goes to a file on a disk that is full.
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        complain(f"{where}{error.strerror or type(error).__name__}")
+        with contextlib.suppress(OSError):
+            discard_stdout()
         return EXIT_FAILED
     return int(status or 0)
 

@@ -200,7 +200,8 @@ class Control:
             case cmd.Resume():
                 return self._set_paused(False)
             case cmd.Checkpoint():
-                training.keeping.checkpoint()
+                if not training.keeping.checkpoint():
+                    raise CommandRefusedError("the checkpoint cannot be written now; it is tried again")
                 return f"checkpoint saved: step {progress.step}"
             case cmd.Stop(when="epoch"):
                 training.plan.stop_after_epoch = True

@@ -24,18 +24,9 @@ def run_job(config: RunConfig, link: EngineLink, source: ImageSource | None = No
     ``source`` is the opened image source, where that was possible without torch. ``resume``: go on from the run's last
     checkpoint instead of starting anew.
     """
-    if not resume:
-        link.emit(
-            RunStarted(
-                name=link.run.name,
-                version=__version__,
-                epochs=config.train.epochs,
-                config=to_dict(config),
-                pid=os.getpid(),
-                host=os.uname().nodename,
-            )
-        )
     try:
+        if not resume:
+            link.emit(_started(config, link))
         with _collector_paused():
             from fxtui.engine.work import work
         finished = work(config, link, source, resume)
@@ -43,13 +34,40 @@ def run_job(config: RunConfig, link: EngineLink, source: ImageSource | None = No
         finished = RunFinished(status="failed", best=None, final=None, timings={}, reason=str(error), exit_status=2)
     # The thread's last resort: whatever went wrong, the user is told in one line and the details are in the log.
     except BaseException as error:  # noqa: BLE001
+        finished = _failed(error, link)
+    try:
+        refuse_rest(link, "the run has ended")
+        link.emit(finished)
+    # Memory that is at its end, above all: that the run is over must be seen, whatever else can be said.
+    except BaseException:  # noqa: BLE001
+        link.abandon(finished.reason or finished.status)
+
+
+def _started(config: RunConfig, link: EngineLink) -> RunStarted:
+    return RunStarted(
+        name=link.run.name,
+        version=__version__,
+        epochs=config.train.epochs,
+        config=to_dict(config),
+        pid=os.getpid(),
+        host=os.uname().nodename,
+    )
+
+
+def _failed(error: BaseException, link: EngineLink) -> RunFinished:
+    """What to say of a run that failed, where possible with what led there in the log."""
+    name = type(error).__name__
+    reason = f"{name}: something could not even be said"
+    try:
+        detail = (str(error).strip() or name).splitlines()[0]
+        reason = f"{name}: {detail}"
         for line in traceback.format_exc().splitlines():
             link.emit(Output(text=line))
-        detail = (str(error).strip() or type(error).__name__).splitlines()[0]
-        reason = f"{type(error).__name__}: {detail} (details in the log)"
-        finished = RunFinished(status="failed", best=None, final=None, timings={}, reason=reason, exit_status=1)
-    refuse_rest(link, "the run has ended")
-    link.emit(finished)
+        reason += " (details in the log)"
+    # It may be the very failure that is to be told of.
+    except BaseException:  # noqa: BLE001, S110
+        pass
+    return RunFinished(status="failed", best=None, final=None, timings={}, reason=reason, exit_status=1)
 
 
 @contextlib.contextmanager

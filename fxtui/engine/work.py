@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import time
@@ -29,6 +30,7 @@ from fxtui.protocol.events import (
     PipelineStage,
     RunFinished,
     RunStatus,
+    RunWarning,
 )
 from fxtui.protocol.schedule import Timetable
 from fxtui.run.session.link import EngineLink
@@ -87,6 +89,8 @@ def _assemble(config: RunConfig, link: EngineLink, source: ImageSource | None, r
         resumed.restore_freezing(freezing)
         loaded = replace(loaded, weights=resumed.weights)
         link.emit(resumed.continued(images, device, os.getpid()))
+        if resumed.note:
+            link.emit(RunWarning(text=resumed.note))
     link.emit(_data_ready(source, images))
     link.emit(
         ModelReady(
@@ -107,10 +111,18 @@ def _assemble(config: RunConfig, link: EngineLink, source: ImageSource | None, r
 
 
 def _train(run: Assembly, link: EngineLink, resumed: Resumed | None, control: Control) -> _Ended:
+    writer = CheckpointWriter(run.model, link.run, link.emit)
+    # However it ends, nothing is being written any more when somebody else may write.
+    with contextlib.closing(writer):
+        return _with_writer(run, writer, link, resumed, control)
+
+
+def _with_writer(
+    run: Assembly, writer: CheckpointWriter, link: EngineLink, resumed: Resumed | None, control: Control
+) -> _Ended:
     try:
         settings = ExtractionSettings.of(run.config, run.images)
         bank = FeatureBank(run.model, run.images, run.device, settings, link.emit, control.check_stop)
-        writer = CheckpointWriter(run.model, link.run, link.emit)
         training = control.training = start_training(run, bank, writer, link.emit, resumed)
     except StopNowError as stop:
         return _Ended("stopped", "before training began", 130 if stop.interrupted else 0)
@@ -129,9 +141,9 @@ def _trained(training: Training, control: Control) -> _Ended:
     try:
         training.loop.run(control.obey, control.hold)
     except StopNowError as stop:
-        training.keeping.checkpoint()
+        saved = "saved" if training.keeping.checkpoint() else "which could not be saved"
         status = 130 if stop.interrupted else 0
-        return _Ended("stopped", f"at step {progress.step}, saved", status)
+        return _Ended("stopped", f"at step {progress.step}, {saved}", status)
     if progress.epoch >= progress.epochs:
         return _Ended("finished")
     if training.plan.stop_reason:

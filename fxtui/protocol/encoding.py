@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct
 
@@ -20,8 +22,14 @@ _tag_decoder = msgspec.json.Decoder(_Tag)
 
 
 def encode(event: Event) -> bytes:
-    """One JSON object, without a line end. Infinite and NaN figures become null."""
-    return _encoder.encode(event)
+    """One JSON object, without a line end. Infinite and NaN figures become null.
+
+    Of a text that is no Unicode, e.g. the name of a file, the bytes that are not are written out: ``\\udce9``.
+    """
+    try:
+        return _encoder.encode(event)
+    except UnicodeEncodeError:
+        return _encoder.encode(_written_out(msgspec.to_builtins(event)))
 
 
 def decode(line: bytes) -> AnyEvent | None:
@@ -36,3 +44,13 @@ def decode(line: bytes) -> AnyEvent | None:
         if _tag_decoder.decode(line).type in _TYPES:
             raise
         return None
+
+
+def _written_out(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_written_out(key): _written_out(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_written_out(part) for part in value]
+    return value

@@ -109,6 +109,9 @@ def _read(run: RunDirectory, *, running: bool) -> RunEntry:
         return entry_of(run.load_state(), run, running=running)
     except ConfigError as error:
         return RunEntry(**_fields(unread_summary(run, error, locked=running)))
+    except RecursionError:
+        fault = ConfigError(f"{run.journal}: its configuration makes no sense")
+        return RunEntry(**_fields(unread_summary(run, fault, locked=running)))
 
 
 def _fields(summary: RunSummary) -> dict[str, Any]:

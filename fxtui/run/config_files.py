@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from pathlib import Path
 
 from fxtui.config import ConfigError, RunConfig, to_short_toml
+from fxtui.run.storage import write_all
 
 _MOST = 10_000
 
@@ -25,8 +28,16 @@ def write_config(config: RunConfig, folder: Path) -> Path:
     """
     path = free_path(config, folder)
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(to_short_toml(config))
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            write_all(file, to_short_toml(config).encode())
+        except OSError:
+            # Half a configuration is worse than none.
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise
+        finally:
+            os.close(file)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
     return path

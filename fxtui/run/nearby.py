@@ -151,7 +151,7 @@ def _meant_for_us(path: Path) -> bool:
     """Whether a file with a mistake in it is one of ours: it says where images come from."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8")).get("data")
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
         return False
     return isinstance(data, dict) and "source" in data
 

@@ -6,13 +6,10 @@ is taken in: the state is the whole one but for its curves, layers, predictions,
 
 from __future__ import annotations
 
-import msgspec
-
 from fxtui.config import ConfigError
-from fxtui.protocol.encoding import decode
-from fxtui.run.journal import JournalError, JournalReader
+from fxtui.run.journal import JournalError, JournalReader, printable
 from fxtui.run.state import RunState
-from fxtui.run.store import RunDirectory
+from fxtui.run.store import NONSENSE, RunDirectory
 
 _BATCH = b'{"type":"batch_end"'
 _PASSED_OVER = (
@@ -56,6 +53,8 @@ class ProgressReader:
             raise ConfigError(f"{self._run.journal}: cannot be read: {error.strerror}") from None
         except JournalError as error:
             raise ConfigError(str(error)) from None
+        except NONSENSE as error:
+            raise ConfigError(f"{self._run.journal}: makes no sense: {printable(str(error))}") from None
         return self.state
 
     def _passes_over(self, line: bytes) -> bool:
@@ -74,9 +73,5 @@ class ProgressReader:
             self._batch = b""
 
     def _take(self, line: bytes) -> None:
-        try:
-            event = decode(line)
-        except msgspec.DecodeError as error:
-            raise JournalError(f"{self._run.journal}: not an event: {error}") from None
-        if event is not None:
+        if (event := self._reader.decode_line(line)) is not None:
             self.state.apply(event)

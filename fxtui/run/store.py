@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from fxtui.config import ConfigError, RunConfig, load_config, to_toml
-from fxtui.run.journal import JournalError, read_journal
+from fxtui.run.journal import JournalError, printable, read_journal
+from fxtui.run.lock import FileLock, HeldElsewhereError, is_held
 from fxtui.run.state import RunState, fold
+from fxtui.run.storage import make_private, open_private, temporary_name, write_atomically
 
-_LOCK_ATTEMPTS, _LOCK_PAUSE = 5, 0.02
 _LOCK_NAME = ".lock"
 # How every journal begins: the tag comes first, and no other event comes before this one.
 _BEGINNING = b'{"type":"run_started"'
+# What a journal that is no run's can make of the figures that are folded from it.
+NONSENSE = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
 
 
 class RunLockedError(RuntimeError):
@@ -52,8 +55,9 @@ class RunDirectory:
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether there is a checkpoint to go on from, be it the one that is just being replaced."""
-        return any((self.checkpoints / name).is_dir() for name in ("last", ".last.old"))
+        """Whether there is a checkpoint to go on from, be it an earlier one or one that is just being replaced."""
+        names = ("last", ".last.old", "best", ".best.old")
+        return any((self.checkpoints / name).is_dir() for name in names)
 
     @property
     def summary(self) -> Path:
@@ -80,6 +84,8 @@ class RunDirectory:
         Raises:
             ConfigError: it is missing or damaged.
         """
+        if self.config.exists() and not self.config.is_file():
+            raise ConfigError(f"{self.config}: not a file")
         return load_config(self.config)
 
     def load_state(self) -> RunState:
@@ -96,21 +102,24 @@ class RunDirectory:
             raise ConfigError(f"{self.journal}: cannot be read: {error.strerror}") from None
         except JournalError as error:
             raise ConfigError(str(error)) from None
+        except NONSENSE as error:
+            raise ConfigError(f"{self.journal}: makes no sense: {printable(str(error))}") from None
+
+    @property
+    def lock(self) -> Path:
+        """The file that whoever writes to the run holds."""
+        return self.path / _LOCK_NAME
 
     def is_locked(self) -> bool:
         """Whether some process is writing to this run now."""
-        try:
-            file = os.open(self.path / _LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            # Shared, so that two who ask do not take each other for a writer.
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(file)
-        return False
+        return is_held(self.lock)
+
+    def begin(self) -> None:
+        """Remove what an earlier end of the run left that does not hold any more. Its lock is held by who asks."""
+        for path in (self.summary, temporary_name(self.summary), temporary_name(self.config)):
+            # Where it cannot be removed, it is known to be old by its time.
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 class RunLock:
@@ -118,26 +127,20 @@ class RunLock:
 
     Raises:
         RunLockedError: another process holds it.
+        ConfigError: the run's directory cannot be written.
     """
 
     def __init__(self, run: RunDirectory) -> None:
-        self._file = os.open(run.path / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        for attempt in range(_LOCK_ATTEMPTS):
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                # Who asks whether there is a writer holds the file for a moment, too.
-                if attempt < _LOCK_ATTEMPTS - 1:
-                    time.sleep(_LOCK_PAUSE)
-        os.close(self._file)
-        raise RunLockedError(f"{run.name}: another process is writing to this run")
+        try:
+            self._lock = FileLock(run.lock)
+        except HeldElsewhereError as error:
+            raise RunLockedError(f"{run.name}: {error}") from None
+        except OSError as error:
+            raise ConfigError(f"{run.lock}: cannot be written: {error.strerror}") from None
 
     def release(self) -> None:
         """Give the lock back. Doing so twice is harmless."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._lock.release()
 
 
 class RunStore:
@@ -159,24 +162,33 @@ class RunStore:
             for number in range(1, 10_000):
                 path = self.root / (base if number == 1 else f"{base}-{number}")
                 try:
-                    path.mkdir()
+                    make_private(path, share=config.session.share)
                 except FileExistsError:
                     continue
-                run = RunDirectory(path)
-                # Before anything else: the sign that it is a run, and no folder of the user's with a configuration.
-                (path / _LOCK_NAME).touch(0o600)
-                run.config.write_text(to_toml(config), encoding="utf-8")
-                return run
+                return self._begun(RunDirectory(path), config)
         except OSError as error:
             raise ConfigError(f"--runs {self.root}: cannot be written: {error.strerror}") from None
         raise ConfigError(f"--runs {self.root}: too many runs named {base}")
 
+    @staticmethod
+    def _begun(run: RunDirectory, config: RunConfig) -> RunDirectory:
+        try:
+            # Before anything else: the sign that it is a run, and no folder of the user's with a configuration.
+            os.close(open_private(run.lock, os.O_WRONLY | os.O_CREAT))
+            write_atomically(run.config, to_toml(config).encode())
+        except BaseException:
+            shutil.rmtree(run.path, ignore_errors=True)
+            raise
+        return run
+
     def list(self) -> list[RunDirectory]:
         """Every run, oldest first; a folder that only holds a configuration is none."""
-        if not self.root.is_dir():
+        try:
+            paths = tuple(self.root.iterdir())
+        except OSError:
             return []
         found: list[tuple[int, str, RunDirectory]] = []
-        for path in self.root.iterdir():
+        for path in paths:
             run = RunDirectory(path)
             # Another process may remove a run at any time.
             with contextlib.suppress(OSError):
@@ -209,16 +221,6 @@ class RunStore:
             shown = ", ".join(run.name for run in matches[-4:])
             raise ConfigError(f"RUN {reference}: matches {len(matches)} runs: {shown}; give more of the name")
         raise ConfigError(f"RUN {reference}: not found in {self.root}; the last run is {runs[-1].name}")
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing: to a temporary name, to the disk, then renamed over the old one."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _slug(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,11 +12,16 @@ from msgspec import Struct
 
 from fxtui.config import ConfigError
 from fxtui.protocol.events import RunStatus
+from fxtui.protocol.schedule import MOST_EPOCHS
+from fxtui.run.journal import LATEST
 from fxtui.run.progress import ProgressReader
 from fxtui.run.state import ENDED, RunState
-from fxtui.run.store import RunDirectory, RunStore, plain_name, write_atomically
+from fxtui.run.storage import write_atomically
+from fxtui.run.store import RunDirectory, RunStore, plain_name
 from fxtui.text import numbers as fmt
 
+# Bytes: more is not ours.
+_LARGEST = 1 << 20
 Status = Literal["running", "holding", "finished", "stopped", "failed", "interrupted", "damaged"]
 
 
@@ -202,7 +208,11 @@ def summarise(state: RunState) -> dict[str, Any]:
 
 
 def write_summary(run: RunDirectory, state: RunState) -> None:
-    """Write ``summary.json`` from the state of an ended run, whose journal is complete."""
+    """Write ``summary.json`` from the state of an ended run, whose journal is complete.
+
+    Raises:
+        OSError: it cannot be written; nothing of it is there then.
+    """
     write_atomically(run.summary, msgspec.json.format(msgspec.json.encode(summarise(state)), indent=2))
 
 
@@ -222,9 +232,14 @@ class _Saved(Struct):
 def _saved(run: RunDirectory) -> _Saved | None:
     """The summary of a run that has ended; None where the journal has to be asked."""
     try:
-        if run.summary.stat().st_mtime_ns < run.journal.stat().st_mtime_ns:
+        found = run.summary.stat()
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        if found.st_mtime_ns < run.journal.stat().st_mtime_ns or found.st_size > _LARGEST:
             # What was written to the journal since, or befell it, is not in the summary.
             return None
-        return msgspec.json.decode(run.summary.read_bytes(), type=_Saved)
-    except (OSError, msgspec.DecodeError):
+        saved = msgspec.json.decode(run.summary.read_bytes(), type=_Saved)
+    except (OSError, ValueError, RecursionError, msgspec.DecodeError):
         return None
+    plausible = 0 <= saved.started < LATEST and 0 <= saved.seconds < LATEST and 0 <= saved.epochs <= MOST_EPOCHS
+    return saved if plausible else None

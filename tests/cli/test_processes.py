@@ -175,3 +175,25 @@ def test_doctor_and_help_answer() -> None:
     wrong = fxtui("trian")
     assert wrong.returncode == 2
     assert "did you mean train?" in wrong.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_output_on_a_full_disk_is_one_line_and_a_run_goes_on(tmp_path: Path, options: list[str]) -> None:
+    sets = (
+        "model.backbone=tests.engine.models:tiny_resnet",
+        "model.weights=none",
+        "data.limit=75",
+        "data.image_size=32",
+        "train.epochs=1",
+    )
+    (tmp_path / "c.toml").write_text('[data]\nsource = "digits"\n')
+    runs = ["--runs", str(tmp_path / "runs"), *options]
+    train = ["train", str(tmp_path / "c.toml"), "--headless", *(part for one in sets for part in ("--set", one)), *runs]
+    for arguments, status in ((train, 0), (["runs", *runs], 1)):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "fxtui", *arguments], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False
+            )
+        assert done.returncode == status, done.stderr
+        assert done.stderr.decode() == ("fxtui: No space left on device\n" if status else "")
+    assert '"status": "finished"' in next(tmp_path.glob("runs/*/summary.json")).read_text()

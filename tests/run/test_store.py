@@ -14,7 +14,8 @@ import pytest
 from fxtui.config import ConfigError, parse_config
 from fxtui.run.journal import JournalWriter
 from fxtui.run.state import fold
-from fxtui.run.store import RunDirectory, RunLock, RunLockedError, RunStore, write_atomically
+from fxtui.run.storage import write_atomically
+from fxtui.run.store import RunDirectory, RunLock, RunLockedError, RunStore
 from tests.run.samples import whole_run
 
 CONFIG = parse_config({"name": "digits-demo", "data": {"source": "digits"}}, [])

@@ -22,6 +22,7 @@ BENCHES = (
     ("train", "an epoch of training against the plain loop over the whole model, and their losses"),
     ("extract", "images a second of extraction against a DataLoader loop and the bare forward pass"),
     ("ui", "the dashboard from outside: first paint, bytes sent, answers to keys, and what it takes from training"),
+    ("faults", "what runs survive: full disks, failing reads and writes, kills at any moment, hostile journals"),
 )
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -88,6 +89,21 @@ def ui(
     return report(about, lambda: measure.measure_ui(options, say), json)
 
 
+@app.command("faults", short_help=BENCHES[3][1])
+def faults(
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Times that each fault is tried; those after the first at random.")
+    ] = 1,
+    kills: Annotated[int, typer.Option(min=1, help="Runs that are killed and gone on with.")] = 6,
+    json: Json = False,
+) -> int:
+    """Runs whose storage fails in every way, that are killed, that lie beside damage: exit status 1 if any is lost."""
+    from fxtui.bench.faults import measure
+
+    options = measure.FaultOptions(rounds=rounds, kills=kills)
+    return report((measure.describe(options),), lambda: measure.measure_faults(options, say), json)
+
+
 def report(about: tuple[str, ...], measure: Callable[[], Iterable[Row]], json: bool) -> int:
     """Measure and print the rows, as JSON each when it is there, else as a table; returns the exit status.
 
@@ -131,6 +147,11 @@ def lines_of(rows: Iterable[Row]) -> Iterator[str]:
     """The rows as a table, its heading first."""
     from fxtui.cli.output.tables import Column, table_lines
 
+    rows = list(rows)
+    if rows and rows[0].bench == "faults":
+        counts = (Column("fault"), Column("tried", right=True), Column("survived", right=True), Column("met"))
+        yield from table_lines(counts, [_fault_cells(row) for row in rows])
+        return
     columns = (
         Column("case"),
         Column("baseline", right=True),
@@ -161,6 +182,10 @@ def _cells(row: Row) -> tuple[str, ...]:
     budget = fmt.NONE if row.budget is None else f"{row.budget:.0e}" if agrees else f"{row.budget:g}x"
     met = fmt.NONE if row.met is None else "yes" if row.met else "NO"
     return (row.case, digits.format(row.baseline), digits.format(row.value), row.unit, ratio, budget, met)
+
+
+def _fault_cells(row: Row) -> tuple[str, ...]:
+    return (row.case, f"{row.baseline:.0f}", f"{row.value:.0f}", "yes" if row.met else "NO")
 
 
 def _limit_cells(row: Row) -> tuple[str, ...]:

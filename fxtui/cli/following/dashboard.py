@@ -63,10 +63,11 @@ def follow_in_dashboard(session: LocalSession, display: DisplayOptions, waiter: 
         if session.alive:
             stays = app.crash is not None
             return _go_on(session, app.hung_up, None if stays else waiter, signals)
-    if not session.run.journal.stat().st_size:
+    # Not read from the journal, which may lack what could not be written.
+    state = session.link.state
+    if state.seq < 0:
         discard(session.run)
         return status
-    state = session.run.load_state()
     if state.finished is None or state.finished.exit_status == 2:
         return conclude(session, state.finished, complain)
     out = SteadyConsole()

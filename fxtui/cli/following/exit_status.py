@@ -14,7 +14,8 @@ EXIT_INTERRUPTED = 130
 
 def conclude(session: LocalSession, finished: RunFinished | None, say: Callable[[str], None]) -> int:
     """The exit status of an ended run, said where it is not plain from its lines."""
-    if finished is None:
+    # Where it could not say itself how it ended, its last event was made up for it.
+    if finished is None or session.link.state.finished is None:
         say(f"the engine ended without a result; its journal is {session.run.journal}")
         return 1
     if finished.exit_status == 2:

@@ -74,6 +74,6 @@ def _never_half_begun(session: LocalSession) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if not session.alive and not session.continued and not session.run.journal.stat().st_size:
+        if not session.alive and not session.continued and session.link.state.seq < 0:
             discard(session.run)
         raise

@@ -18,6 +18,7 @@ import torch
 
 from fxtui.config import ConfigError
 from fxtui.engine.downloads import CONNECT_SECONDS
+from fxtui.machine.directories import cache_home
 
 _CHUNK = 1 << 20
 # The first digits of the SHA-256 are part of the file's name, as torch.hub has it.
@@ -48,7 +49,10 @@ def published_file(url: str, setting: str) -> Path:
 
 def published_path(url: str) -> Path:
     """Where the file that a URL stands for lies once it is here."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    hub = Path(torch.hub.get_dir())
+    # What torch makes of a home directory that there is not.
+    hub = hub if hub.parts[:1] != ("~",) else cache_home() / "torch" / "hub"
+    return hub / "checkpoints" / url.rpartition("/")[2]
 
 
 def _download(url: str, path: Path) -> None:

@@ -25,6 +25,7 @@ from fxtui.engine.backbones.registry import (
 from fxtui.engine.backbones.stages import find_stages
 from fxtui.engine.backbones.weights import load_weights_file
 from fxtui.engine.data.preprocess import Preprocessing
+from fxtui.machine.directories import expanded
 from fxtui.protocol.events import WeightsReport
 from fxtui.run.preview import WeightsPlace
 
@@ -106,7 +107,7 @@ class _Backbone:
 def _build(model: ModelConfig) -> _Backbone:
     name, weights = model.backbone, model.weights
     from_file = is_weights_file(weights)
-    own: Callable[[], Path] | None = (lambda: Path(weights).expanduser()) if from_file else None
+    own: Callable[[], Path] | None = (lambda: expanded(weights)) if from_file else None
     source = weights if from_file else "none"
     if ":" in name:
         if weights not in ("default", "none") and not from_file:

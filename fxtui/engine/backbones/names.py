@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from fxtui.config import ConfigError, ModelConfig
+from fxtui.machine.directories import expanded
 
 LITE0 = "efficientnet_lite0"
 _FACTORY = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
@@ -41,5 +42,5 @@ def check_model_name(model: ModelConfig) -> None:
         raise ConfigError(f"model.backbone = '{name}': expected package.module:factory")
     if name.startswith("timm:"):
         raise ConfigError(f"model.backbone = '{name}': timm models are not supported yet; use a factory that builds it")
-    if is_weights_file(model.weights) and not Path(model.weights).expanduser().is_file():
+    if is_weights_file(model.weights) and not expanded(model.weights).is_file():
         raise ConfigError(f"model.weights = '{model.weights}': no such file")

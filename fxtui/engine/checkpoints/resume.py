@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fxtui.config import ConfigError
-from fxtui.engine.checkpoints.files import CheckpointInfo, load_checkpoint
+from fxtui.engine.checkpoints.files import CheckpointInfo, load_newest
 from fxtui.engine.data.rows import ImageRows
 from fxtui.engine.freezing.state import Freezing
 from fxtui.engine.metrics.progress import Progress
@@ -20,14 +20,14 @@ from fxtui.run.store import RunDirectory
 
 
 class Resumed:
-    """The last checkpoint of a run, read to continue it.
+    """The last checkpoint of a run, read to continue it. ``note`` says where it is another, and why.
 
     Raises:
         ConfigError: there is none, it is damaged, or it was written by a version that kept less.
     """
 
     def __init__(self, run: RunDirectory) -> None:
-        tensors, state, info = load_checkpoint(run, "last")
+        (tensors, state, info), self.note = load_newest(run)
         if "progress" not in state or "freezing" not in state:
             raise ConfigError(f"RUN {run.name}: its checkpoint was written by an older fxtui and cannot be continued")
         self.tensors: dict[str, Tensor] = tensors
@@ -51,6 +51,8 @@ class Resumed:
         except RuntimeError as error:
             first = str(error).splitlines()[0]
             raise ConfigError(f"the checkpoint does not fit {name}: {first}") from None
+        # The model has them now.
+        self.tensors = {}
 
     def restore_freezing(self, freezing: Freezing) -> None:
         """Give the freezing its state and the history that undo walks back."""
@@ -92,6 +94,8 @@ class Resumed:
             reasons.append(f"on {device} instead of {self.state['device']}")
         elif device.type != "cpu":
             reasons.append(f"sums on {device} are not reproducible")
+        if self.note and self.state.get("average"):
+            reasons.append("the best checkpoint holds averaged weights")
         if self.state["torch"] != torch.__version__:
             reasons.append(f"torch {torch.__version__} instead of {self.state['torch']}")
         return RunContinued(

@@ -23,7 +23,9 @@ from fxtui.engine.features.extraction import Extraction, ExtractionSettings, Wor
 from fxtui.engine.features.feeds import AugmentedFeed, CachedFeed, Feed, LiveFeed, report_broken
 from fxtui.engine.features.memory_cache import CacheMemory, HeldCache
 from fxtui.engine.features.prefix import Prefix, accelerate
+from fxtui.engine.features.stored_rows import StoredRows, StoredTensor
 from fxtui.engine.frontier.records import Cut
+from fxtui.machine.directories import cache_home_note
 from fxtui.protocol.events import CachePlace, CacheReady, Event, RunWarning
 
 
@@ -79,6 +81,10 @@ class FeatureBank:
         self._position[self._rows] = np.arange(len(self._rows))
         limit = int(settings.cache.max_gb * 1e9)
         self._files = CacheFiles(cache_root(), limit)
+        self._not_kept = False
+        self._given_up: set[str] = set()
+        if note := cache_home_note():
+            emit(RunWarning(text=note))
         self._memory = CacheMemory(device, limit)
         self._extraction = Extraction(images, self._rows, device, settings, emit, check_stop)
         self._fingerprints = Fingerprints(model, images, self._rows, settings.precision, settings.batch_size)
@@ -167,6 +173,8 @@ class FeatureBank:
             return f"{augment} training batch; validation is cached" if cached else f"{augment} batch; {why}"
         if cached:
             return ""
+        if wanted.key in self._given_up:
+            why = "the cache cannot be written"
         return f"{what} in every {'epoch' if wanted.cut.at_input else 'batch'}: {why}"
 
     def _obtain(self, wanted: _Wanted, prefix: Prefix) -> tuple[HeldCache | None, bool, bool]:
@@ -181,40 +189,80 @@ class FeatureBank:
         if where is None:
             return None, False, False
         self._memory.make_room(wanted.size, where, keep)
-        reads_images = False
-        if found is not None:
-            data, broken = found
-            report_broken(self._images, broken, self._emit)
-            if where == "device":
-                data = tuple(tensor.to(self._device) for tensor in data)
-        else:
+        data = self._load(found, where) if found is not None else None
+        reused, reads_images = data is not None, False
+        if data is None:
             work = self._extraction.work(start, prefix)
             reads_images = work.reads_images
             data = self._compute(work, wanted, where)
-        cache = HeldCache(cut, CachedFeed(cut.tensors, data, self._position, self._labels, self._device), where)
+        if data is None:
+            return None, False, False
+        instead = self._extraction.instead(prefix, cut.tensors, wanted.dtype) if where == "file" else None
+        feed = CachedFeed(cut.tensors, data, self._position, self._labels, self._device, instead)
+        cache = HeldCache(cut, feed, where)
         self._memory.hold(key, cache)
-        return cache, found is not None, reads_images
+        return cache, reused, reads_images
 
-    def _compute(self, work: Work, wanted: _Wanted, where: CachePlace) -> tuple[Tensor, ...]:
-        if where == "file":
-            data = self._files.create(wanted.key, wanted.shapes, wanted.dtype)
-        else:
+    def _load(
+        self, found: tuple[tuple[StoredRows, ...], dict[int, str]], where: CachePlace
+    ) -> tuple[StoredTensor, ...] | None:
+        """A cache that is on disk, where it is to be kept; None where it cannot be read."""
+        data: tuple[StoredTensor, ...]
+        data, broken = found
+        if where != "file":
             place = self._device if where == "device" else torch.device("cpu")
-            data = tuple(torch.zeros(shape, dtype=wanted.dtype, device=place) for shape in wanted.shapes)
+            try:
+                data = tuple(rows.read().to(place) for rows in found[0])
+            except OSError as error:
+                text = f"the feature cache cannot be read: {error.strerror}; it is computed again"
+                self._emit(RunWarning(text=text))
+                return None
+        report_broken(self._images, broken, self._emit)
+        return data
+
+    def _compute(self, work: Work, wanted: _Wanted, where: CachePlace) -> tuple[StoredTensor, ...] | None:
+        """The tensors of a cache; None where they were to be written to a file and cannot be."""
+        stored: tuple[StoredRows, ...] = ()
+        data: tuple[StoredTensor, ...]
         try:
+            if where == "file":
+                data = stored = self._files.create(wanted.key, wanted.shapes, wanted.dtype)
+            else:
+                place = self._device if where == "device" else torch.device("cpu")
+                data = tuple(torch.zeros(shape, dtype=wanted.dtype, device=place) for shape in wanted.shapes)
             self._extraction.fill(work, wanted.cut.tensors, data)
+            # What is not on the disk for certain is not to be read back from it.
+            for rows in stored:
+                rows.sync()
+        except OSError as error:
+            self._files.discard(wanted.key)
+            if where != "file":
+                raise
+            if not self._given_up:
+                text = f"the feature cache cannot be written: {error.strerror}; {_in_every_batch(wanted.cut)}"
+                self._emit(RunWarning(text=text))
+            self._given_up.add(wanted.key)
+            return None
         except BaseException:
             self._files.discard(wanted.key)
             raise
-        self._persist(wanted, data, where)
+        self._persist(wanted, data, stored)
         return data
 
-    def _persist(self, wanted: _Wanted, data: tuple[Tensor, ...], where: CachePlace) -> None:
+    def _persist(self, wanted: _Wanted, data: tuple[StoredTensor, ...], stored: tuple[StoredRows, ...]) -> None:
         try:
-            if where == "file":
-                self._files.finish(wanted.key, wanted.shapes, wanted.dtype, self._images.broken)
+            if stored:
+                self._files.finish(wanted.key, stored, self._images.broken)
             else:
-                self._files.store(wanted.key, data, self._images.broken)
+                held = [tensor for tensor in data if isinstance(tensor, Tensor)]
+                self._files.store(wanted.key, held, self._images.broken)
         except OSError as error:
+            # One in files that were opened already can be read on all the same.
             self._files.discard(wanted.key)
-            self._emit(RunWarning(text=f"the feature cache is not kept for later runs: {error}"))
+            if not self._not_kept:
+                self._emit(RunWarning(text=f"the feature cache is not kept for later runs: {error.strerror}"))
+            self._not_kept = True
+
+
+def _in_every_batch(cut: Cut) -> str:
+    return f"{'images are read' if cut.at_input else 'frozen layers run'} in every batch"

@@ -20,6 +20,7 @@ from fxtui.engine.features.feeds import padded, per_image, report_broken
 from fxtui.engine.features.in_parts import InParts
 from fxtui.engine.features.memory_cache import HeldCache
 from fxtui.engine.features.prefix import Prefix, accelerate
+from fxtui.engine.features.stored_rows import StoredTensor, put
 from fxtui.engine.frontier.bridge import bridge
 from fxtui.engine.frontier.records import Cut, FrontierTensor
 from fxtui.protocol.events import Event, ExtractionProgress, RunWarning
@@ -87,6 +88,7 @@ class Extraction:
         self._emit = emit
         self._check_stop = check_stop
         self.normalise = Normaliser(images.preprocessing, device)
+        self._told_unread = False
 
     def work(self, start: Start | None, prefix: Prefix) -> Work:
         """From a cache that is there if one leads on to the cut, else from the images through ``prefix``."""
@@ -101,10 +103,11 @@ class Extraction:
         rows = tuple(spec.rows for spec in start.cache.cut.tensors)
         return Work(inputs, self.in_parts(fast, rows), reads_images=False)
 
-    def fill(self, work: Work, tensors: Sequence[FrontierTensor], data: Sequence[Tensor]) -> None:
+    def fill(self, work: Work, tensors: Sequence[FrontierTensor], data: Sequence[StoredTensor]) -> None:
         """Compute ``data[i]`` [rows, *tensors[i].image_shape], saying how far it is at most ten times a second.
 
         Raises:
+            OSError: a file cannot be written.
             Whatever ``check_stop`` raises.
         """
         total, size = len(self._rows), self._settings.batch_size
@@ -115,13 +118,45 @@ class Extraction:
             self._check_stop()
             count = min(size, total - done)
             for spec, kept, output in zip(tensors, data, work.apply(*inputs), strict=True):
-                kept[done : done + count] = per_image(output, spec)[:count].to(kept.device)
+                put(kept, done, per_image(output, spec)[:count])
             done += count
             now = time.monotonic()
             if now - reported >= _PROGRESS_SECONDS or done == total:
                 reported = now
                 rate = done / max(now - started, 1e-9)
                 self._emit(ExtractionProgress(done=done, total=total, images_per_s=rate))
+
+    def instead(
+        self, prefix: Prefix, tensors: Sequence[FrontierTensor], dtype: torch.dtype
+    ) -> Callable[[NDArray[np.int64], OSError], tuple[tuple[Tensor, ...], NDArray[np.int64]]]:
+        """What computes rows by their places in a cache whose file cannot be read, to the bit as they were computed.
+
+        It says so once, and returns the numbers, among those asked for, of the images that could be read.
+        """
+
+        def compute(places: NDArray[np.int64], error: OSError) -> tuple[tuple[Tensor, ...], NDArray[np.int64]]:
+            if not self._told_unread:
+                text = f"the feature cache cannot be read: {error.strerror}; what is missing is computed again"
+                self._emit(RunWarning(text=text))
+            self._told_unread = True
+            size = self._settings.batch_size
+            parts: list[list[Tensor]] = [[] for _ in tensors]
+            broken: dict[int, str] = {}
+            good = np.ones(len(places), dtype=bool)
+            at = 0
+            for rows, batch in self._images.read(plain_batches(self._rows[places], size)):
+                for number, why in batch.broken:
+                    good[at + number], broken[int(rows[number])] = False, why
+                outputs = prefix(self.normalise(padded(batch.pixels, size)))
+                for part, spec, output in zip(parts, tensors, outputs, strict=True):
+                    # Tensors made in inference mode may not enter autograd; a copy may.
+                    part.append(per_image(output, spec)[: len(rows)].to(dtype).clone())
+                at += len(rows)
+            if broken:
+                report_broken(self._images, broken, self._emit)
+            return tuple(torch.cat(part) for part in parts), np.flatnonzero(good)
+
+        return compute
 
     def in_parts(self, prefix: Prefix, rows: tuple[int, ...] = (1,)) -> Prefix:
         """A prefix that goes on with fewer images at a time where memory runs out, and says so."""

@@ -18,6 +18,7 @@ from fxtui.engine.data.batch_order import plain_batches
 from fxtui.engine.data.normalise import Normaliser
 from fxtui.engine.data.rows import ImageRows
 from fxtui.engine.features.prefix import Prefix
+from fxtui.engine.features.stored_rows import StoredTensor, blocks_of
 from fxtui.engine.frontier.records import FrontierTensor
 from fxtui.protocol.events import Event, ImagesSkipped
 
@@ -63,33 +64,44 @@ class CachedFeed:
     """Batches by index from tensors that are kept.
 
     ``data[i]`` is [cached rows, *tensors[i].image_shape]; ``position`` [images] says where a row lies in it, -1 if it
-    is not cached.
+    is not cached. ``instead`` computes places in ``data`` from their images where a file cannot be read, and says
+    which of them it could, by their number among those asked for.
     """
 
     tensors: tuple[FrontierTensor, ...]
-    data: tuple[Tensor, ...]
+    data: tuple[StoredTensor, ...]
     position: Rows
     labels: Tensor
     device: torch.device
+    instead: Callable[[Rows, OSError], tuple[tuple[Tensor, ...], Rows]] | None = None
     runs_prefix: bool = False
 
     @cached_property
     def checksum(self) -> str:
-        """Over the sums of short blocks, their bits read as integers: exact anywhere, at the speed of the memory."""
+        """Over the sums of short blocks, their bits read as integers: exact anywhere, at the speed of the memory.
+
+        Empty where a file cannot be read: it is not known then whether anything differs.
+        """
         digest = hashlib.blake2b(digest_size=16)
         for data in self.data:
             digest.update(f"{data.dtype} {tuple(data.shape)}".encode())
-            raw = data.reshape(-1).view(torch.uint8)
-            whole = len(raw) // _CHECKSUM_BLOCK * _CHECKSUM_BLOCK
-            sums = raw[:whole].view(torch.int64).reshape(-1, _CHECKSUM_BLOCK // 8).sum(1)
-            digest.update(sums.cpu().numpy().tobytes() + raw[whole:].cpu().numpy().tobytes())
+            try:
+                for raw in blocks_of(data, _CHECKSUM_BLOCK << 12):
+                    whole = len(raw) // _CHECKSUM_BLOCK * _CHECKSUM_BLOCK
+                    sums = raw[:whole].view(torch.int64).reshape(-1, _CHECKSUM_BLOCK // 8).sum(1)
+                    digest.update(sums.cpu().numpy().tobytes() + raw[whole:].cpu().numpy().tobytes())
+            except OSError:
+                return ""
         return digest.hexdigest()
 
     def batches(self, rows: Sequence[Rows], epoch: int | None = None) -> Iterator[Batch]:  # noqa: ARG002  # all alike
         """Taken by index, which copies: nothing that works in place can write into the cache."""
         for some in rows:
+            tensors, good = self._take(self.position[some])
+            if good is not None:
+                some, tensors = some[good], tuple(tensor[torch.from_numpy(good)] for tensor in tensors)
             labels = self.labels.index_select(0, torch.from_numpy(some).to(self.device))
-            yield Batch(self.at(self.position[some]), labels)
+            yield Batch(tensors, labels)
 
     def cached(self, row: int) -> tuple[Tensor, ...] | None:
         """None for a row that the cache was computed without."""
@@ -103,11 +115,20 @@ class CachedFeed:
 
     def at(self, places: Rows) -> tuple[Tensor, ...]:
         """The frontier tensors of these places in the cache, copied to the device in fp32."""
-        index = torch.from_numpy(places)
-        return tuple(
-            spec.arrange(data.index_select(0, index.to(data.device)).to(self.device).float())
-            for spec, data in zip(self.tensors, self.data, strict=True)
-        )
+        return self._take(places)[0]
+
+    def _take(self, places: Rows) -> tuple[tuple[Tensor, ...], Rows | None]:
+        """See :meth:`at`; with the numbers of those among them that could be had, None where that is all."""
+        index, good = torch.from_numpy(places), None
+        try:
+            taken = tuple(data.index_select(0, index.to(data.device)) for data in self.data)
+        except OSError as error:
+            if self.instead is None:
+                raise
+            taken, good = self.instead(places, error)
+            good = good if len(good) < len(places) else None
+        arranged = (spec.arrange(some.to(self.device).float()) for spec, some in zip(self.tensors, taken, strict=True))
+        return tuple(arranged), good
 
 
 @dataclass(frozen=True, slots=True)

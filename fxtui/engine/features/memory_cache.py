@@ -28,7 +28,7 @@ class HeldCache:
     @property
     def size(self) -> int:
         """Bytes."""
-        return sum(tensor.numel() * tensor.element_size() for tensor in self.feed.data)
+        return sum(tensor.nbytes for tensor in self.feed.data)
 
 
 class CacheMemory:

@@ -22,6 +22,7 @@ from fxtui.engine.data.normalise import Normaliser
 from fxtui.engine.data.preprocess import Preprocessing
 from fxtui.engine.data.rows import ImageRows
 from fxtui.engine.freezing.modes import eval_mode
+from fxtui.machine.directories import expanded
 from fxtui.protocol.events import ClassScore, Prediction, Thumbnail
 
 _BINS = 40
@@ -158,7 +159,7 @@ class ImageTracer:
         found: list[Prediction] = []
         for one in asked:
             if isinstance(one, str):
-                found.append(self.trace(self.read(Path(one).expanduser()), one, weights, autocast=autocast))
+                found.append(self.trace(self.read(expanded(one)), one, weights, autocast=autocast))
                 continue
             if not 0 <= one < len(images.val):
                 raise ConfigError(f"val #{one}: there are {len(images.val)} validation images, numbered from 0")

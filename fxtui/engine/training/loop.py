@@ -97,11 +97,13 @@ class TrainingLoop:
         while rows := epoch.left:
             for batch in boundary.feed.batches(rows, progress.epoch):
                 # The epoch's first batch has had its turn already, before the epoch was begun.
-                if progress.batch != began and obey():
-                    # The frontier moved: what the old feed has ready no longer fits the suffix.
-                    epoch.meter.restart_clock()
-                    began = progress.batch
-                    break
+                if progress.batch != began:
+                    if obey():
+                        # The frontier moved: what the old feed has ready no longer fits the suffix.
+                        epoch.meter.restart_clock()
+                        began = progress.batch
+                        break
+                    self._keeping.keep_if_due()
                 epoch.train(batch)
         epoch.report(force=True)
         synchronize(parts.run.device)

@@ -92,7 +92,7 @@ def start_training(
     else:
         # Dropout draws from the global generator; seeded here, a run does not depend on what loading drew.
         torch.manual_seed(run.config.seed)
-    keeping = Keeping(snapshots, writer, progress, epoch)
+    keeping = Keeping(snapshots, writer, progress, epoch, run.config.session.checkpoint_minutes)
     plan = Plan(parts, keeping)
     epoch_end = EpochEnd(parts, epoch, plan, keeping, answers)
     loop = TrainingLoop(parts, epoch, epoch_end, plan, keeping, answers)

@@ -6,6 +6,7 @@ nobody listening nothing is kept: the journal has it all.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -14,7 +15,7 @@ from collections.abc import Callable
 import msgspec
 
 from fxtui.protocol.commands import AnyCommand, Evaluate, Predict
-from fxtui.protocol.events import CommandRefused, Event, RunFinished
+from fxtui.protocol.events import CommandRefused, Event, RunFinished, RunWarning
 from fxtui.run.journal import JournalWriter
 from fxtui.run.session.subscription import Subscription
 from fxtui.run.state import RunState
@@ -42,23 +43,56 @@ class EngineLink:
         self._gate = threading.Lock()
 
     def emit(self, event: Event) -> None:
-        """Stamp an event, write it to the journal and hand it to whoever listens. After the last event, nothing is."""
+        """Stamp an event, write it to the journal and hand it to whoever listens. After the last event, nothing is.
+
+        A journal that cannot be written is told of, and ends nothing.
+        """
         with self._lock:
             if self._closed:
                 return
-            event = msgspec.structs.replace(event, t=time.time(), seq=self._journal.next_seq)
-            self._journal.next_seq += 1
-            self._journal.append(event)
-            self._state.apply(event)
             if isinstance(event, RunFinished):
-                # In this order: a summary must not know of an end that a power cut has taken from the journal.
+                # Before the last event, after which nothing can be said any more.
                 self._journal.sync()
-                write_summary(self.run, self._state)
-                self._journal.close()
-                with self._gate:
-                    self._closed = True
-            for subscription in self._subscriptions:
-                subscription.put(event)
+                self._tell_of_the_journal()
+                self._record(event)
+                return
+            self._record(event)
+            self._tell_of_the_journal()
+
+    def abandon(self, reason: str) -> None:
+        """Tell whoever listens that the engine is no more, where it could not say so itself; it is not written."""
+        if not self._closed:
+            self._close()
+            event = RunFinished(status="failed", best=None, final=None, timings={}, reason=reason, exit_status=1)
+            self._publish(msgspec.structs.replace(event, t=time.time(), seq=self._journal.next_seq))
+
+    def _record(self, event: Event) -> None:
+        event = msgspec.structs.replace(event, t=time.time(), seq=self._journal.next_seq)
+        self._journal.next_seq += 1
+        self._journal.append(event)
+        self._state.apply(event)
+        if isinstance(event, RunFinished):
+            # In this order: a summary must not know of an end that a power cut has taken from the journal.
+            if self._journal.sync():
+                # What cannot be written is read off the journal.
+                with contextlib.suppress(OSError):
+                    write_summary(self.run, self._state)
+            self._journal.close()
+            self._close()
+        self._publish(event)
+
+    def _publish(self, event: Event) -> None:
+        for subscription in self._subscriptions:
+            subscription.put(event)
+
+    def _tell_of_the_journal(self) -> None:
+        while news := self._journal.news():
+            for text in news:
+                self._record(RunWarning(text=text))
+
+    def _close(self) -> None:
+        with self._gate:
+            self._closed = True
 
     def tell(self, event: Event) -> None:
         """Hand an event to whoever listens, after the last one and as if at its time; it is not written."""
@@ -83,6 +117,11 @@ class EngineLink:
         """Hear no more."""
         with self._lock:
             self._subscriptions = tuple(kept for kept in self._subscriptions if kept is not subscription)
+
+    @property
+    def state(self) -> RunState:
+        """The run so far; to be read once it has ended."""
+        return self._state
 
     @property
     def watched(self) -> bool:

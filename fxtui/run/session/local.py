@@ -29,16 +29,21 @@ class LocalSession:
 
     Raises:
         RunLockedError: another process is writing to the run.
+        ConfigError: its journal cannot be read.
     """
 
     def __init__(self, run: RunDirectory, engine: Engine, after: AfterEngine | None = None) -> None:
         self._lock = RunLock(run)
-        self.link = EngineLink(run, JournalWriter(run.journal))
+        try:
+            self.link = EngineLink(run, JournalWriter(run.journal))
+        except (OSError, ValueError) as error:
+            self._lock.release()
+            why = f"{run.journal}: cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+            raise ConfigError(why) from None
         self.continued = self.link.has_past
         self._listener = Listener(self.link)
         self._control: ControlServer | None = None
-        # The summary of an ended run is not that of one which goes on.
-        run.summary.unlink(missing_ok=True)
+        run.begin()
         self._engine = engine
         self._thread = threading.Thread(target=self._work, name="fxtui-engine", daemon=False)
         self._after = after
@@ -124,6 +129,10 @@ class LocalSession:
     def _work(self) -> None:
         try:
             self._engine(self.link)
+        # An engine says itself how it ended. Where even that has failed, it is said for it.
+        except BaseException as error:
+            self.link.abandon(f"the engine ended without a result: {type(error).__name__}")
+            raise
         finally:
             # While the run is still ours: whoever goes on with it makes a socket of its own.
             if self._control is not None:

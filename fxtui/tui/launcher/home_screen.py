@@ -14,6 +14,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 
 from fxtui import __version__
+from fxtui.machine.directories import home
 from fxtui.run.nearby import ImageFolder, Nearby
 from fxtui.text.lines import fit
 from fxtui.tui.launcher import home_view as view
@@ -157,5 +158,5 @@ def _identity(entry: view.Entry | None) -> tuple[str, str]:
 
 def _short(path: Path) -> Path:
     """With ~ for the home directory."""
-    home = Path.home()
-    return Path("~") / path.relative_to(home) if path.is_relative_to(home) else path
+    own = home()
+    return Path("~") / path.relative_to(own) if own and path.is_relative_to(own) else path

@@ -196,7 +196,11 @@ def test_files_beyond_the_budget_go_oldest_first(tmp_path: Path) -> None:
     files.store("new", [torch.zeros(3000, dtype=torch.uint8)], {7: "torn"})
     assert files.find("older") is None
     found = {key: files.find(key) for key in ("old", "oldest", "new")}
-    assert {key: int(cache[0][0][0]) for key, cache in found.items() if cache} == {"old": 0, "oldest": 2, "new": 0}
+    assert {key: int(cache[0][0].read()[0]) for key, cache in found.items() if cache} == {
+        "old": 0,
+        "oldest": 2,
+        "new": 0,
+    }
     assert found["new"] is not None
     assert found["new"][1] == {7: "torn"}
 

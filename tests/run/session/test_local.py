@@ -149,14 +149,19 @@ def test_the_run_is_locked_for_the_life_of_the_session(run: RunDirectory) -> Non
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_an_engine_that_breaks_gives_the_lock_back_and_leaves_no_end(run: RunDirectory) -> None:
+def test_an_engine_that_breaks_gives_the_lock_back_is_told_of_and_leaves_no_end(run: RunDirectory) -> None:
     def engine(link: EngineLink) -> None:
         link.emit(ev.RunWarning(text="before"))
         raise RuntimeError("broken")
 
     session = LocalSession(run, engine)
     session.start()
-    assert [type(event) for event in drain(session)] == [ev.RunWarning]
+    said, end = drain(session)
+    assert isinstance(said, ev.RunWarning)
+    assert isinstance(end, ev.RunFinished)
+    assert (end.status, end.exit_status) == ("failed", 1)
+    assert end.reason == "the engine ended without a result: RuntimeError"
+    assert list(read_journal(run.journal)) == [said]
     assert not run.is_locked()
     assert not run.summary.exists()
 

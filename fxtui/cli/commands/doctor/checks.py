@@ -15,6 +15,7 @@ from pathlib import Path
 from fxtui import __version__
 from fxtui.cli.commands.doctor.findings import Check, Finding
 from fxtui.cli.options import DEFAULT_RUNS
+from fxtui.machine.directories import cache_home, cache_home_note
 
 _PACKAGES = (
     "torch",
@@ -132,8 +133,9 @@ def leaving() -> Iterator[Finding]:
 
 def directories() -> Iterator[Finding]:
     """Where fxtui writes."""
-    home = Path.home()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    cache = cache_home()
+    if note := cache_home_note():
+        yield Finding("home", "warning", note)
     torch_home = Path(os.environ.get("TORCH_HOME") or cache / "torch")
     for name, path in (("runs", DEFAULT_RUNS.absolute()), ("cache", cache / "fxtui"), ("torch home", torch_home)):
         yield directory(name, path)

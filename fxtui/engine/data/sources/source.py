@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 
 from fxtui.config import ConfigError, DataConfig
 from fxtui.engine.data.decode import BrokenImageError
+from fxtui.machine.directories import expanded
 from fxtui.protocol.events import SkippedFile
 
 __all__ = ["TEST", "TRAIN", "VAL", "BrokenImageError", "ImageSource", "needs_torch", "open_source"]
@@ -71,7 +71,7 @@ def open_source(data: DataConfig) -> ImageSource:
         from fxtui.engine.data.sources.torchvision_sets import open_torchvision
 
         return open_torchvision(data.source.partition(":")[2])
-    path = Path(data.source).expanduser()
+    path = expanded(data.source)
     if path.suffix.lower() == ".csv":
         from fxtui.engine.data.sources.manifest import open_manifest
 

@@ -24,6 +24,7 @@ from fxtui.engine.predicting.image_trace import ImageTracer
 from fxtui.protocol import commands as cmd
 from fxtui.protocol import events as ev
 from fxtui.run.session.link import EngineLink
+from fxtui.run.session.listener import Listener
 from fxtui.run.session.local import LocalSession
 from fxtui.run.store import RunStore
 from tests.engine.models import tiny_resnet
@@ -51,6 +52,7 @@ def run(directory: Path, questions: dict[int, tuple[cmd.AnyCommand, ...]], extra
     session = LocalSession(RunStore(directory).create(config), lambda link: run_job(config, link))
     link = session.link
     session.link = Asking(link.run, link._journal, questions=questions)
+    session._listener = Listener(session.link)
     session.start()
     session.join()
     return session

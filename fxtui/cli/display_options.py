@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fxtui.tui.terminal.profile import TerminalProfile, profile_for
+if TYPE_CHECKING:
+    from fxtui.tui.terminal.profile import TerminalProfile
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class DisplayOptions:
 
     def profile(self) -> TerminalProfile:
         """What is drawn with these options on this terminal."""
+        from fxtui.tui.terminal.profile import profile_for
+
         return profile_for(
             os.environ,
             sys.stdout.encoding or "",

@@ -20,7 +20,6 @@ from fxtui.cli.commands.doctor import command as doctor
 from fxtui.cli.output.streams import complain, discard_stdout, has_terminal
 from fxtui.config import ConfigError
 from fxtui.machine.malloc import keep_freed_memory
-from fxtui.run.store import RunLockedError
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -102,7 +101,12 @@ def main(arguments: Sequence[str]) -> int:
     except ConfigError as error:
         complain(str(error))
         return EXIT_USAGE
-    except RunLockedError as error:
+    except RuntimeError as error:
+        # What a run is need not be known where it goes well.
+        from fxtui.run.store import RunLockedError
+
+        if not isinstance(error, RunLockedError):
+            raise
         complain(str(error))
         return EXIT_FAILED
     except (KeyboardInterrupt, typer.Abort):

@@ -10,7 +10,6 @@ from fxtui.cli.display_options import DisplayOptions, theme_of
 from fxtui.cli.options import DEFAULT_RUNS, Ascii, LowBandwidth, NoColor, Runs, ThemeName
 from fxtui.cli.output.streams import has_terminal
 from fxtui.config import ConfigError
-from fxtui.run.store import RunStore
 
 
 def attach(
@@ -27,6 +26,7 @@ def attach(
     """Open the dashboard on a run, be it under way in another terminal or long over; any number may."""
     from fxtui.cli.following.attached import follow_attached, take_up
     from fxtui.run.session.attached import AttachedSession
+    from fxtui.run.store import RunStore
 
     display = DisplayOptions(ascii_only=ascii_only, low_bandwidth=low_bandwidth, no_color=no_color, theme=theme)
     theme_of(display)

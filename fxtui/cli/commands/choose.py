@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -10,7 +11,9 @@ from fxtui.cli.display_options import DisplayOptions, theme_of
 from fxtui.cli.options import DEFAULT_RUNS, Ascii, LowBandwidth, NoColor, Runs, ThemeName
 from fxtui.cli.output.streams import has_terminal
 from fxtui.config import ConfigError, RunConfig, load_config
-from fxtui.run.preview import Preview, PreviewFailedError
+
+if TYPE_CHECKING:
+    from fxtui.run.preview import Preview
 
 
 def choose(
@@ -72,6 +75,7 @@ def preview(config: RunConfig) -> Preview:
         PreviewFailedError: nothing can be said.
     """
     from fxtui.cli.configuration import check_without_torch
+    from fxtui.run.preview import PreviewFailedError
 
     try:
         source = check_without_torch(config)

@@ -14,7 +14,6 @@ from fxtui.config import ConfigError
 from fxtui.protocol.command_words import NAMES, WordsError, command_of
 from fxtui.protocol.commands import AnyCommand, Predict
 from fxtui.protocol.events import CommandDone, CommandRefused
-from fxtui.run.store import RunStore
 
 if TYPE_CHECKING:
     from fxtui.run.session.attached import AttachedSession
@@ -36,6 +35,7 @@ def ctl(
     """
     from fxtui.cli.output.streams import complain
     from fxtui.run.session.attached import AttachedSession
+    from fxtui.run.store import RunStore
 
     command = _command(words)
     session = AttachedSession(RunStore(runs).find(run), viewer=False, history=False)

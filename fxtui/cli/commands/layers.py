@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from fxtui.cli.options import DEFAULT_RUNS, Json, Overrides, Runs
 from fxtui.config import ConfigError
-from fxtui.protocol.events import Layers
-from fxtui.protocol.records import LayerRow, Share
-from fxtui.run.store import RunStore
-from fxtui.text import numbers as fmt
+
+if TYPE_CHECKING:
+    from fxtui.protocol.events import Layers
+    from fxtui.protocol.records import LayerRow, Share
 
 _WORDS: dict[Share, str] = {"all": "yes", "some": "part", "none": "no"}
 
@@ -59,7 +59,11 @@ def find_layers(target: str, overrides: Sequence[str], runs: Path) -> Layers:
         return layers_of_config(config)
     if overrides:
         raise ConfigError(f"--set {overrides[0]}: a run has its configuration; give a .toml file to change one")
+    from fxtui.run.store import RunStore
+
     state = RunStore(runs).find(target).load_state()
+    from fxtui.protocol.events import Layers
+
     if not state.layers:
         raise ConfigError(f"RUN {target}: ended before its layers were known")
     return Layers(
@@ -88,6 +92,8 @@ def layer_lines(table: Layers) -> list[str]:
 
 
 def _cells(row: LayerRow) -> tuple[str, ...]:
+    from fxtui.text import numbers as fmt
+
     return (
         row.path,
         row.kind,

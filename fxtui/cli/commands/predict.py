@@ -11,7 +11,6 @@ import typer
 from fxtui.cli.options import DEFAULT_RUNS, Json, RunReference, Runs
 from fxtui.cli.output.streams import complain
 from fxtui.config import ConfigError
-from fxtui.run.store import RunStore
 
 if TYPE_CHECKING:
     from fxtui.engine.predicting.from_checkpoint import PredictionTrace
@@ -26,6 +25,8 @@ def predict(
     runs: Runs = DEFAULT_RUNS,
 ) -> int:
     """Predict images with a run's best checkpoint, and show each step: input, features, logits, softmax."""
+    from fxtui.run.store import RunStore
+
     found = RunStore(runs).find(run)
     missing = [path for path in images if not path.is_file()]
     if missing:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fxtui.cli.options import DEFAULT_RUNS, Json, Runs
-from fxtui.run.summary import RunSummary, Summaries, where_it_runs
-from fxtui.text import numbers as fmt
+
+if TYPE_CHECKING:
+    from fxtui.run.summary import RunSummary, Summaries
 
 _WATCH_SECONDS = 1.0
 
@@ -22,6 +23,7 @@ def runs(
     """List all runs, oldest first."""
     from fxtui.cli.output.console import make_console
     from fxtui.cli.output.json_lines import print_json
+    from fxtui.run.summary import Summaries
 
     summaries = Summaries(runs)
     if watch:
@@ -129,6 +131,9 @@ def _way_back(run: RunSummary) -> str:
 
 
 def _cells(run: RunSummary) -> tuple[str, ...]:
+    from fxtui.run.summary import where_it_runs
+    from fxtui.text import numbers as fmt
+
     way = _way_back(run)
     done = (
         f"{run.epochs_done} of {run.epochs_planned}" if run.epochs_planned and way else str(run.epochs_done or fmt.NONE)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 from fxtui.cli.options import DEFAULT_RUNS, Json, RunReference, Runs
 from fxtui.protocol.schedule import carried_out, schedule_toml
-from fxtui.run.state import RunState
-from fxtui.run.store import RunDirectory, RunStore
-from fxtui.run.summary import progress_of, read_summary, summarise, summary_of, where_it_runs
-from fxtui.text import numbers as fmt
+
+if TYPE_CHECKING:
+    from fxtui.run.state import RunState
+    from fxtui.run.store import RunDirectory
 
 
 def show(
@@ -30,6 +30,8 @@ def show(
     runs: Runs = DEFAULT_RUNS,
 ) -> int:
     """Summarise a run: what it trained on, every epoch, what was left out."""
+    from fxtui.run.store import RunStore
+
     found = RunStore(runs).find(run)
     if line:
         return _show_line(found, json)
@@ -51,6 +53,7 @@ def show(
 def details(run: RunDirectory, state: RunState) -> dict[str, Any]:
     """The summary of a run with its history: what `show --json` prints."""
     from fxtui.cli.following import report
+    from fxtui.run.summary import summarise, summary_of
 
     record: dict[str, Any] = msgspec.to_builtins(summarise(state))
     keep = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "seconds", "observation")
@@ -73,6 +76,8 @@ def details(run: RunDirectory, state: RunState) -> dict[str, Any]:
 def describe(run: RunDirectory, state: RunState) -> Iterator[str]:
     """A run's summary, one line after the other."""
     from fxtui.cli.following import report
+    from fxtui.run.summary import progress_of, summary_of, where_it_runs
+    from fxtui.text import numbers as fmt
 
     summary = summary_of(state, run, locked=run.is_locked())
     yield f"{state.name or run.name}  {summary.status}" + (f": {summary.reason}" if summary.reason else "")
@@ -114,6 +119,7 @@ def _show_line(run: RunDirectory, json: bool) -> int:
     """Nothing that it does not need is imported or read: it may be asked for every few seconds."""
     from fxtui.run.notices.words import running_line, summary_line
     from fxtui.run.progress import ProgressReader
+    from fxtui.run.summary import read_summary
 
     reader = ProgressReader(run)
     summary = read_summary(run, reader)
@@ -130,6 +136,7 @@ def _show_line(run: RunDirectory, json: bool) -> int:
 def _show_schedule(run: RunDirectory, state: RunState, json: bool) -> int:
     from fxtui.cli.output.json_lines import print_json
     from fxtui.cli.output.streams import complain
+    from fxtui.text import numbers as fmt
 
     entries, unclear = carried_out(state.commands)
     if json:

@@ -78,7 +78,27 @@ class Control:
     def _drain(self) -> bool:
         moved = False
         while (command := self._waiting.pop(0) if self._waiting else self._link.next_command()) is not None:
-            moved |= self._carry_out(command, command.origin)
+            # All that was planned may have been done the moment before.
+            moved |= self._train_on(command) if self._would_hold else self._carry_out(command, command.origin)
+        return moved
+
+    @property
+    def _would_hold(self) -> bool:
+        return self._session.hold != "never" and (self._session.hold == "always" or self._link.watched)
+
+    def _train_on(self, command: cmd.AnyCommand) -> bool:
+        """Do one command; where nothing is left to train, what makes more layers train has it go on.
+
+        Returns whether the freeze boundary moved.
+        """
+        training = self._training()
+        freezing, done = training.parts.run.freezing, training.plan.is_done
+        before = freezing.trainable
+        moved = self._carry_out(command, command.origin)
+        if done and moved and not isinstance(command, cmd.Undo) and freezing.trainable - before:
+            # As many epochs as were planned at first.
+            more = training.parts.config.epochs
+            self._carry_out(cmd.AddEpochs(n=more, client=command.client), command.origin)
         return moved
 
     def hold(self) -> Held:
@@ -86,10 +106,10 @@ class Control:
 
         A change that makes more layers train goes on by itself, for as many epochs as were planned at first.
         """
-        if self._session.hold == "never" or not (self._session.hold == "always" or self._link.watched):
+        if not self._would_hold:
             return "ended"
         training = self._training()
-        progress, freezing = training.parts.progress, training.parts.run.freezing
+        progress = training.parts.progress
         self._link.emit(self._holding())
         self._price_of_more()
         changed, unwatched_since = False, time.monotonic()
@@ -105,12 +125,7 @@ class Control:
                 self._answer(ending, "the run ends", command.origin)
                 break
             if command is not None:
-                before = freezing.trainable
-                moved = self._carry_out(command, command.origin)
-                changed |= moved
-                if moved and not isinstance(command, cmd.Undo) and freezing.trainable - before:
-                    more = training.parts.config.epochs
-                    self._carry_out(cmd.AddEpochs(n=more, client=command.client), command.origin)
+                changed |= self._train_on(command)
         if training.plan.is_done:
             return "changed" if changed else "ended"
         self._link.emit(RunResumed(epoch=progress.epoch + 1, step=progress.step))

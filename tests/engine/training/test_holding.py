@@ -77,6 +77,20 @@ def test_what_unfreezes_trains_on_for_as_many_epochs_as_were_planned(tmp_path: P
     assert [done.command for done in outcome.of(ev.CommandDone)] == ["unfreeze_next", "add_epochs", "stop"]
 
 
+def test_what_unfreezes_a_moment_before_it_holds_trains_on_too(tmp_path: Path) -> None:
+    def react(event: ev.Event) -> cmd.AnyCommand | None:
+        match event:
+            case ev.EpochEnd(epoch=2):
+                return cmd.UnfreezeNext()
+            case ev.RunHolding():
+                return cmd.Stop(when="now")
+            case _:
+                return None
+
+    outcome = carry_out(tiny_config("data.limit=75", *HELD, "train.epochs=2"), tmp_path, react)
+    assert [event.reason for event in outcome.of(ev.RunHolding)] == ["4 of 4 epochs"]
+
+
 def test_freezing_and_undoing_only_change(tmp_path: Path) -> None:
     commands = [cmd.FreezeAll(), cmd.Undo()]
     outcome = held(tmp_path, commands, "train.epochs=1", "freeze.trainable=layer3")

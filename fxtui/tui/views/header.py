@@ -150,7 +150,7 @@ def _status_line(state: RunState, width: int, view: RunView) -> Line:
     phase = _phase(state, view)
     if state.reason and state.phase == "failed":
         return fit((*phase, (f": {state.reason}", "error")), width)
-    if state.holding:
+    if state.holding and not view.trouble:
         return _holding_line(state, state.holding, phase, width)
     done = len(state.epochs)
     running = state.batch is not None and state.batch.epoch > done and not state.ended
@@ -176,7 +176,9 @@ def _status_line(state: RunState, width: int, view: RunView) -> Line:
             (formats.duration(pace).removesuffix(" s"), ""),
             (" s/epoch" if pace < 59.9 else "/epoch", "muted"),
         ]
-    elapsed = state.elapsed if state.ended or not state.started else max(0.0, view.now - state.started)
+    elapsed = state.elapsed
+    if state.started and not state.ended:
+        elapsed += max(0.0, view.now - state.updated)
     # From the right the most telling first; what there is no room for is left out.
     facts: list[Line] = []
     if state.best:

@@ -14,12 +14,19 @@ from pathlib import Path
 
 import pytest
 
+from fxtui.cli.following.attached import take_up
 from fxtui.cli.main import main
+from fxtui.config import ConfigError
 from fxtui.protocol import commands as cmd
+from fxtui.run.session.attached import AttachedSession
+from fxtui.run.store import RunStore
 from tests.cli.following.real_terminal import LEAVES_SCREEN, Terminal, until
 from tests.cli.recorded import half, record
 from tests.run.samples import opening, trained, whole_run
 from tests.run.session.scripted import ScriptedRun, scripted
+
+# A run of a moment.
+SMALL = ("data.limit=75", "data.image_size=32", "train.epochs=2", "device=cpu", "train.precision=fp32")
 
 ROOT = Path(__file__).parents[3]
 
@@ -109,3 +116,27 @@ def test_without_a_terminal_it_says_what_works(tmp_path: Path, capsys: pytest.Ca
     assert capsys.readouterr().err.startswith("fxtui: attach: needs a terminal; without one use fxtui show last")
     assert main(["attach", "y", "--runs", str(tmp_path)]) == 2
     assert main(["attach", "--theme", "mauve", "--runs", str(tmp_path)]) == 2
+
+
+def test_a_run_that_cannot_go_on_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"has no checkpoint yet; start it anew"):
+        take_up(record(tmp_path, "x", half()))
+
+
+def test_an_ended_run_trains_on_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    small = [word for setting in SMALL for word in ("--set", setting)]
+    assert main(["demo", "--headless", "--runs", str(tmp_path / "runs"), *small]) == 0
+    run = RunStore(tmp_path / "runs").find("last")
+    assert len(run.load_state().epochs) == 2
+    session = AttachedSession(run, take_up=take_up)
+    session.start()
+    try:
+        session.send(cmd.UnfreezeNext())
+        # As many as were planned, after which it holds: it is watched.
+        until(lambda: (state := run.load_state()).holding and len(state.epochs) == 4)
+        assert not run.load_state().only_head_trains
+        session.send(cmd.Stop(when="now"))
+        until(lambda: run.load_state().ended and not run.is_locked())
+    finally:
+        session.close()

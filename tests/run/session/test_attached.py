@@ -33,7 +33,7 @@ from fxtui.run.state import RunState, fold
 from fxtui.run.store import RunDirectory, RunLock, RunStore
 from tests.cli.recorded import record
 from tests.run.samples import opening, trained, whole_run
-from tests.run.session.scripted import FINISHED, SECONDS, answer_to, attached, made, scripted, send, until
+from tests.run.session.scripted import FINISHED, SECONDS, ScriptedRun, answer_to, attached, made, scripted, send, until
 
 ROOT = Path(__file__).parents[3]
 # All of a whole run but its end, for any order: what a fold makes of it is not the point, that it is the same is.
@@ -534,3 +534,43 @@ def test_a_million_events_are_read_with_a_screen_beside(tmp_path: Path) -> None:
             turns, longest, last = turns + 1, max(longest, now - last), now
         assert past.seq == 999_999
         assert turns > 20
+
+
+def test_what_trains_on_takes_an_ended_run_up_and_is_put_to_it(tmp_path: Path) -> None:
+    run = record(tmp_path, "ended", whole_run())
+    taken: list[ScriptedRun] = []
+
+    def take_up(ended: RunDirectory) -> None:
+        taken.append(ScriptedRun(ended))
+        taken[0].session.start()
+
+    session = AttachedSession(run, take_up=take_up)
+    session.start()
+    try:
+        session.send(cmd.FreezeAll())
+        refusal = session.wait_event(SECONDS)
+        assert isinstance(refusal, ev.CommandRefused)
+        assert not taken
+        session.send(cmd.AddEpochs(n=2))
+        session.send(cmd.UnfreezeNext())
+        until(lambda: taken and len(taken[0].taken) == 2)
+        assert [command.name for command in taken[0].taken] == ["add_epochs", "unfreeze_next"]
+        assert len(taken) == 1
+    finally:
+        session.close()
+        taken[0].end()
+
+
+def test_why_an_ended_run_cannot_be_taken_up_is_the_answer(tmp_path: Path) -> None:
+    def take_up(ended: RunDirectory) -> None:
+        raise ConfigError(f"{ended.name}: has no checkpoint yet")
+
+    session = AttachedSession(record(tmp_path, "ended", whole_run()), take_up=take_up)
+    session.start()
+    try:
+        session.send(cmd.AddEpochs(n=2))
+        refusal = session.wait_event(SECONDS)
+        assert isinstance(refusal, ev.CommandRefused)
+        assert refusal.reason.endswith("has no checkpoint yet")
+    finally:
+        session.close()

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,10 +19,14 @@ from fxtui.cli.following.leaving import leave_terminal, what_ends_it
 from fxtui.cli.following.report import ending
 from fxtui.cli.following.signals import StopSignals
 from fxtui.cli.following.waiter import Waiter
+from fxtui.cli.following.watching import watching
 from fxtui.cli.output.console import SteadyConsole
 from fxtui.cli.output.streams import complain
-from fxtui.protocol.events import Output, RunWarning
+from fxtui.protocol.commands import AnyCommand
+from fxtui.protocol.events import Event, Output, RunWarning
 from fxtui.run.session.local import LocalSession
+from fxtui.run.session.session import Standing
+from fxtui.run.store import RunDirectory
 
 
 def follow_in_dashboard(session: LocalSession, display: DisplayOptions, waiter: Waiter | None = None) -> int:
@@ -48,8 +53,13 @@ def follow_in_dashboard(session: LocalSession, display: DisplayOptions, waiter: 
                 if waiter is not None and waiter.hung_up.is_set():
                     app.hang_up()
 
+            def bell() -> None:
+                if app.is_running:
+                    app.bell()
+
+            watch = rest.enter_context(watching(session, complain, bell))
             past = session.run.load_state() if session.continued else None
-            app = DashboardApp(session, past, profile=profile, theme=theme, on_ready=start)
+            app = DashboardApp(_Watched(session, watch), past, profile=profile, theme=theme, on_ready=start)
             session.link.viewer_came()
             status = app.run() or 0
             session.link.viewer_left()
@@ -62,7 +72,7 @@ def follow_in_dashboard(session: LocalSession, display: DisplayOptions, waiter: 
             complain(_report_crash(session, app.crash))
         if session.alive:
             stays = app.crash is not None
-            return _go_on(session, app.hung_up, None if stays else waiter, signals)
+            return _go_on(session, app.hung_up, None if stays else waiter, signals, watch)
     # Not read from the journal, which may lack what could not be written.
     state = session.link.state
     if state.seq < 0:
@@ -74,6 +84,35 @@ def follow_in_dashboard(session: LocalSession, display: DisplayOptions, waiter: 
     for line in ending(state, session.run):
         out.print(line.text, line.style)
     return state.finished.exit_status
+
+
+class _Watched:
+    """A session whose events are handed to ``watch``, too, as the dashboard takes them."""
+
+    def __init__(self, session: LocalSession, watch: Callable[[Event], None]) -> None:
+        self._session = session
+        self._watch = watch
+
+    @property
+    def run(self) -> RunDirectory:
+        return self._session.run
+
+    @property
+    def alive(self) -> bool:
+        return self._session.alive
+
+    @property
+    def standing(self) -> Standing:
+        return self._session.standing
+
+    def events(self) -> list[Event]:
+        events = self._session.events()
+        for event in events:
+            self._watch(event)
+        return events
+
+    def send(self, command: AnyCommand) -> None:
+        self._session.send(command)
 
 
 def _report_crash(session: LocalSession, crash: Exception) -> str:
@@ -89,7 +128,13 @@ def _report_crash(session: LocalSession, crash: Exception) -> str:
     return f"{text}; its report is {file}"
 
 
-def _go_on(session: LocalSession, hung_up: bool, waiter: Waiter | None, signals: StopSignals) -> int:
+def _go_on(
+    session: LocalSession,
+    hung_up: bool,
+    waiter: Waiter | None,
+    signals: StopSignals,
+    watch: Callable[[Event], None],
+) -> int:
     """Without the dashboard: away from the terminal, or, where that would end the run, in lines on it."""
     fate = what_ends_it()
     if waiter is not None and (hung_up or not fate):
@@ -100,6 +145,11 @@ def _go_on(session: LocalSession, hung_up: bool, waiter: Waiter | None, signals:
             because = f" ({fate})" if fate else ""
             complain(f"{session.run.name} goes on in this terminal{because}; ctrl+c stops and saves")
     printer = Printer(session)
-    finished = watch_to_the_end(session, signals, printer.show, complain)
+
+    def take(event: Event) -> None:
+        watch(event)
+        printer.show(event)
+
+    finished = watch_to_the_end(session, signals, take, complain)
     printer.close()
     return conclude(session, finished, complain)

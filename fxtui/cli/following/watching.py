@@ -1,4 +1,4 @@
-"""While a run is followed without a dashboard: its user is told of what matters, and the window bears its name."""
+"""While a run is followed: its user is told of what matters, and without a dashboard the window bears its name."""
 
 from __future__ import annotations
 
@@ -20,11 +20,22 @@ from fxtui.run.state import RunState
 _TITLE_SECONDS = 1.0
 
 
+def ring() -> None:
+    """Ring the terminal's bell, if there is one; not on standard output, which may be read by a program."""
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr.isatty():
+            sys.stderr.write(BELL)
+            sys.stderr.flush()
+
+
 @contextlib.contextmanager
-def watching(session: LocalSession, say: Callable[[str], None]) -> Iterator[Callable[[Event], None]]:
+def watching(
+    session: LocalSession, say: Callable[[str], None], ring: Callable[[], None] = ring
+) -> Iterator[Callable[[Event], None]]:
     """While entered, the run of this process is watched by the events that are handed in.
 
     What is found out and what the user's command prints goes into the journal; once that is closed, to ``say``.
+    ``ring`` is called from another thread.
     """
     try:
         settings = session.run.load_config().session
@@ -48,14 +59,6 @@ def watching(session: LocalSession, say: Callable[[str], None]) -> Iterator[Call
         yield watcher.take
     finally:
         watcher.close()
-
-
-def ring() -> None:
-    """Ring the terminal's bell, if there is one; not on standard output, which may be read by a program."""
-    with contextlib.suppress(OSError, ValueError):
-        if sys.stderr.isatty():
-            sys.stderr.write(BELL)
-            sys.stderr.flush()
 
 
 class WindowTitle:

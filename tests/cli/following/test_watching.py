@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from fxtui.cli.following.watching import WindowTitle
 from fxtui.cli.output.console import SteadyConsole
 from fxtui.run.notices.words import KEEP_TITLE, TITLE_BACK
 from fxtui.run.state import RunState, fold
+from tests.cli.following.real_terminal import Terminal, until
 from tests.cli.following.test_following import ROOT, SECONDS, journal, records
 from tests.run.samples import opening, stamped, trained
 
@@ -93,3 +95,18 @@ def test_the_window_bears_how_far_it_is_and_then_its_own_name() -> None:
     window.close()
     assert isinstance(out.console.file, io.StringIO)
     assert out.console.file.getvalue() == (f"{KEEP_TITLE}\x1b]2;fxtui\x1b\\\x1b]2;1/50 93.5% fxtui\x1b\\{TITLE_BACK}")
+
+
+@pytest.mark.parametrize("rings", [True, False])
+def test_the_dashboard_rings_and_runs_the_command_too(tmp_path: Path, rings: bool) -> None:
+    out = tmp_path / "out"
+    shown = Terminal("finishes", tmp_path / "runs", f"session.notify=cat > {out}", f"session.bell={rings}".lower())
+    try:
+        until(lambda: out.exists() and out.read_text().endswith("\n"))
+        shown.keys(b"q")
+        assert shown.exit_status() == 0
+        # The same byte ends what tells a terminal which pointer to show.
+        assert (b"\a" in re.sub(rb"\x1b\][^\a\x1b]*\a", b"", shown.screen)) is rings
+    finally:
+        shown.close()
+    assert json.loads(out.read_text()) == records(journal(tmp_path / "runs"))[-1]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-import psutil
-
 
 def can_be_stopped() -> bool:
     """Whether somebody would notice that this job has stopped, and could have it go on.
@@ -13,6 +11,9 @@ def can_be_stopped() -> bool:
     A process group is orphaned if no process in it has a parent of another group in the same session; a terminal's own
     stop signal does nothing to such a group. Source: POSIX.1-2017, 3.264 and 11.1.4.
     """
+    # Wanted only by who presses ctrl+z, and not at once.
+    import psutil
+
     group, session = os.getpgrp(), os.getsid(0)
     try:
         parent = psutil.Process().ppid()

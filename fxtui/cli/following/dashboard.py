@@ -12,15 +12,11 @@ from pathlib import Path
 
 from fxtui.cli.display_options import DisplayOptions, theme_of
 from fxtui.cli.following.capture import captured_output
-from fxtui.cli.following.event_loop import watch_to_the_end
 from fxtui.cli.following.exit_status import EXIT_INTERRUPTED, conclude, discard
-from fxtui.cli.following.headless import Printer
 from fxtui.cli.following.leaving import leave_terminal, what_ends_it
-from fxtui.cli.following.report import ending
 from fxtui.cli.following.signals import StopSignals
 from fxtui.cli.following.waiter import Waiter
 from fxtui.cli.following.watching import watching
-from fxtui.cli.output.console import SteadyConsole
 from fxtui.cli.output.streams import complain
 from fxtui.protocol.commands import AnyCommand
 from fxtui.protocol.events import Event, Output, RunWarning
@@ -80,6 +76,10 @@ def follow_in_dashboard(session: LocalSession, display: DisplayOptions, waiter: 
         return status
     if state.finished is None or state.finished.exit_status == 2:
         return conclude(session, state.finished, complain)
+    # What is printed after the dashboard need not be there before it.
+    from fxtui.cli.following.report import ending
+    from fxtui.cli.output.console import SteadyConsole
+
     out = SteadyConsole()
     for line in ending(state, session.run):
         out.print(line.text, line.style)
@@ -136,6 +136,9 @@ def _go_on(
     watch: Callable[[Event], None],
 ) -> int:
     """Without the dashboard: away from the terminal, or, where that would end the run, in lines on it."""
+    from fxtui.cli.following.event_loop import watch_to_the_end
+    from fxtui.cli.following.headless import Printer
+
     fate = what_ends_it()
     if waiter is not None and (hung_up or not fate):
         leave_terminal(session, waiter, session.run.load_state())

@@ -7,7 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-from fxtui.cli.following.report import reference
 from fxtui.cli.following.waiter import Waiter
 from fxtui.protocol.events import RunWarning
 from fxtui.run.session.local import LocalSession
@@ -55,6 +54,8 @@ def what_ends_it(root: Path = Path("/")) -> str:
 
 
 def _where(run: RunDirectory, state: RunState) -> str:
+    from fxtui.cli.following.report import reference
+
     at = f"epoch {min(len(state.epochs) + 1, state.epochs_planned)} of {state.epochs_planned}"
     how = "holds" if state.holding else "goes on" if not state.epochs_planned else "trains on"
     where = f", {at}" if state.epochs_planned and not state.holding else ""

@@ -7,8 +7,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-from fxtui.cli.output.console import SteadyConsole
 from fxtui.config import ConfigError, SessionConfig
 from fxtui.protocol.events import Event, Output, RunWarning
 from fxtui.run.notices.occasions import Notice
@@ -16,6 +16,9 @@ from fxtui.run.notices.watcher import RunWatcher
 from fxtui.run.notices.words import BELL, KEEP_TITLE, TITLE_BACK, set_title, title
 from fxtui.run.session.local import LocalSession
 from fxtui.run.state import RunState
+
+if TYPE_CHECKING:
+    from fxtui.cli.output.console import SteadyConsole
 
 _TITLE_SECONDS = 1.0
 

@@ -50,6 +50,16 @@ class Terminal:
     def keys(self, text: bytes) -> None:
         os.write(self._file, text)
 
+    def press_until(self, key: bytes, words: bytes) -> None:
+        """Press a key, and again where nothing comes of it, until these bytes have been drawn."""
+        end = time.monotonic() + SECONDS
+        while words not in self.screen:
+            assert time.monotonic() < end, self.screen[-2000:]
+            self.keys(key)
+            again = time.monotonic() + 3
+            while words not in self.screen and time.monotonic() < again:
+                self._read()
+
     def settings_now(self) -> list[object]:
         """How the terminal is set up."""
         return termios.tcgetattr(self._file)

@@ -111,8 +111,8 @@ def test_while_it_is_stopped_its_waiter_is_and_both_go_on(tmp_path: Path) -> Non
             waiter.send_signal(signal.SIGCONT)
             until(lambda: waiter.status() != psutil.STATUS_STOPPED and run.status() != psutil.STATUS_STOPPED)
         shown.screen = b""
-        shown.keys(b"?")
-        shown.wait_for(b"Keys on Main")
+        # What is typed before it has the terminal again is nobody's.
+        shown.press_until(b"?", b"Keys on Main")
         assert run.num_threads() <= threads + 1
         shown.keys(b"\x1b")
         os.kill(shown.pid, signal.SIGTERM)

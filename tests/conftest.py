@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test asserts how long something takes, be it by a default of a library's.
+settings.register_profile("fxtui", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fxtui")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -14,15 +14,13 @@ from fxtui.cli.display_options import DisplayOptions, theme_of
 from fxtui.cli.following.capture import captured_output
 from fxtui.cli.following.exit_status import EXIT_INTERRUPTED, conclude, discard
 from fxtui.cli.following.leaving import leave_terminal, what_ends_it
+from fxtui.cli.following.own_run import OwnRun
 from fxtui.cli.following.signals import StopSignals
 from fxtui.cli.following.waiter import Waiter
 from fxtui.cli.following.watching import watching
 from fxtui.cli.output.streams import complain
-from fxtui.protocol.commands import AnyCommand
 from fxtui.protocol.events import Event, Output, RunWarning
 from fxtui.run.session.local import LocalSession
-from fxtui.run.session.session import Standing
-from fxtui.run.store import RunDirectory
 
 
 def follow_in_dashboard(session: LocalSession, display: DisplayOptions, waiter: Waiter | None = None) -> int:
@@ -55,10 +53,13 @@ def follow_in_dashboard(session: LocalSession, display: DisplayOptions, waiter: 
 
             watch = rest.enter_context(watching(session, complain, bell))
             past = session.run.load_state() if session.continued else None
-            app = DashboardApp(_Watched(session, watch), past, profile=profile, theme=theme, on_ready=start)
+            own = OwnRun(session, watch)
+            app = DashboardApp(own, past, profile=profile, theme=theme, on_ready=start)
             session.link.viewer_came()
             status = app.run() or 0
             session.link.viewer_left()
+            goes_on = own.goes_on_elsewhere
+            own.close()
             # At once: Textual's loop leaves signals deadly behind, and a dying shell hangs up a second time.
             signals = rest.enter_context(StopSignals(session))
         if status == EXIT_INTERRUPTED and session.alive:
@@ -69,6 +70,9 @@ def follow_in_dashboard(session: LocalSession, display: DisplayOptions, waiter: 
         if session.alive:
             stays = app.crash is not None
             return _go_on(session, app.hung_up, None if stays else waiter, signals, watch)
+    if goes_on:
+        complain(f"{session.run.name} goes on in a process of its own; fxtui attach comes back")
+        return status
     # Not read from the journal, which may lack what could not be written.
     state = session.link.state
     if state.seq < 0:
@@ -84,35 +88,6 @@ def follow_in_dashboard(session: LocalSession, display: DisplayOptions, waiter: 
     for line in ending(state, session.run):
         out.print(line.text, line.style)
     return state.finished.exit_status
-
-
-class _Watched:
-    """A session whose events are handed to ``watch``, too, as the dashboard takes them."""
-
-    def __init__(self, session: LocalSession, watch: Callable[[Event], None]) -> None:
-        self._session = session
-        self._watch = watch
-
-    @property
-    def run(self) -> RunDirectory:
-        return self._session.run
-
-    @property
-    def alive(self) -> bool:
-        return self._session.alive
-
-    @property
-    def standing(self) -> Standing:
-        return self._session.standing
-
-    def events(self) -> list[Event]:
-        events = self._session.events()
-        for event in events:
-            self._watch(event)
-        return events
-
-    def send(self, command: AnyCommand) -> None:
-        self._session.send(command)
 
 
 def _report_crash(session: LocalSession, crash: Exception) -> str:

@@ -17,14 +17,14 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from fxtui.config import ConfigError
-from fxtui.protocol.commands import AddEpochs, AnyCommand, Evaluate, Predict, SetTrainable, UnfreezeNext
+from fxtui.protocol.commands import AnyCommand, Evaluate, Predict
 from fxtui.protocol.events import CommandDone, CommandRefused, Event, RunFinished
 from fxtui.run.session.address import inode_of, read_address
 from fxtui.run.session.connection import EngineConnection, EngineGoneError
 from fxtui.run.session.history import History
 from fxtui.run.session.liveness import LifeWatch, Liveness
 from fxtui.run.session.once import EachOnce
-from fxtui.run.session.session import Standing
+from fxtui.run.session.session import Standing, trains_on
 from fxtui.run.session.wire import Heartbeat, Missed, fault_of
 from fxtui.run.state import RunState
 from fxtui.run.store import RunDirectory
@@ -353,7 +353,7 @@ class AttachedSession:
 
     def _make_go_on(self, command: AnyCommand) -> str:
         """Have a run that has ended go on, if the command asks for it; why the command cannot be put, if it cannot."""
-        if self.alive or self._take_up is None or not _trains_on(command):
+        if self.alive or self._take_up is None or not trains_on(command):
             return self.out_of_reach
         try:
             self._take_up(self.run)
@@ -384,14 +384,3 @@ class AttachedSession:
                 seq=self._once.last_seq,
             )
         )
-
-
-def _trains_on(command: AnyCommand) -> bool:
-    """Whether a run that has done its epochs trains more for it."""
-    match command:
-        case AddEpochs(n=n):
-            return n > 0
-        case SetTrainable(value=value):
-            return value
-        case _:
-            return isinstance(command, UnfreezeNext)

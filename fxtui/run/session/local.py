@@ -62,12 +62,14 @@ class LocalSession:
         return self._thread.is_alive()
 
     @property
+    def ended(self) -> bool:
+        """Whether the engine's thread has run, and runs no more."""
+        return self._thread.ident is not None and not self._thread.is_alive()
+
+    @property
     def standing(self) -> Standing:
         """The view and the engine are in one process."""
-        begun = self._thread.ident is not None
-        return Standing(
-            trouble="" if self.alive or not begun else "the engine has died", viewers=max(self.link.viewers, 1)
-        )
+        return Standing(trouble="the engine has died" if self.ended else "", viewers=max(self.link.viewers, 1))
 
     def start(self) -> None:
         """Start the engine's thread, and serve the control socket until it ends."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from fxtui.protocol.commands import AnyCommand
+from fxtui.protocol.commands import AddEpochs, AnyCommand, SetTrainable, UnfreezeNext
 from fxtui.protocol.events import Event
 from fxtui.run.session.link import EngineLink
 from fxtui.run.store import RunDirectory
@@ -53,3 +53,14 @@ class Session(Protocol):
 Engine = Callable[[EngineLink], None]
 # Answers a command after the engine has ended; raises ConfigError where it cannot.
 AfterEngine = Callable[[AnyCommand], list[Event]]
+
+
+def trains_on(command: AnyCommand) -> bool:
+    """Whether a run that has done its epochs trains more for it."""
+    match command:
+        case AddEpochs(n=n):
+            return n > 0
+        case SetTrainable(value=value):
+            return value
+        case _:
+            return isinstance(command, UnfreezeNext)

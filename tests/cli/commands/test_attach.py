@@ -31,23 +31,23 @@ SMALL = ("data.limit=75", "data.image_size=32", "train.epochs=2", "device=cpu", 
 ROOT = Path(__file__).parents[3]
 
 
-class Attached(Terminal):
-    """``fxtui attach`` in a terminal of its own."""
+class Opened(Terminal):
+    """A command of fxtui in a terminal of its own."""
 
     def __init__(self, runs: Path, *words: str) -> None:
         self.pid, self._file = pty.fork()
         if self.pid == 0:
             os.chdir(ROOT)
             environment = {**os.environ, "TERM": self.kind, "COLUMNS": "120", "LINES": "40"}
-            arguments = [sys.executable, "-m", "fxtui", "attach", *words, "--runs", str(runs)]
+            arguments = [sys.executable, "-m", "fxtui", *words, "--runs", str(runs)]
             os.execve(sys.executable, arguments, environment)
         fcntl.ioctl(self._file, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         self.screen = b""
 
 
 @contextlib.contextmanager
-def attach(runs: Path, *words: str) -> Iterator[Attached]:
-    opened = Attached(runs, *words)
+def attach(runs: Path, *words: str) -> Iterator[Opened]:
+    opened = Opened(runs, "attach", *words)
     try:
         yield opened
     finally:
@@ -140,3 +140,21 @@ def test_an_ended_run_trains_on_in_a_process_of_its_own(tmp_path: Path, monkeypa
         until(lambda: run.load_state().ended and not run.is_locked())
     finally:
         session.close()
+
+
+def test_a_run_that_ended_in_its_own_dashboard_goes_on_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    runs = tmp_path / "runs"
+    own = Opened(runs, "demo", *(word for setting in (*SMALL, "session.hold=never") for word in ("--set", setting)))
+    try:
+        own.wait_for(b"finished")
+        own.keys(b"+")
+        run = RunStore(runs).find("last")
+        until(lambda: len(run.load_state().epochs) == 3)
+        until(lambda: run.load_state().ended and not run.is_locked())
+        own.keys(b"q")
+        assert own.exit_status() == 0
+    finally:
+        own.close()

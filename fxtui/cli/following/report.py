@@ -135,6 +135,8 @@ def ending(state: RunState, run: RunDirectory) -> list[Line]:
         kept = ", ".join(f"{kind} (epoch {saved.epoch})" for kind, saved in sorted(state.checkpoints.items()))
         lines.append(_fact("saved", f"{run.checkpoints}: {kept}"))
         lines.append(_fact("predict", f"fxtui predict {reference(run)} IMAGE"))
+    elif state.epochs:
+        lines.append(_fact("saved", "nothing: no checkpoint could be written", "yellow"))
     if "last" in state.checkpoints and finished.status != "failed":
         lines.append(_fact("go on", f"fxtui train --resume {reference(run)} --set train.epochs={_more_epochs(state)}"))
     lines.append(_fact("show", f"fxtui show {reference(run)}"))

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from fxtui.engine.checkpoints.files import CheckpointInfo, save_checkpoint, sweep
+from fxtui.engine.checkpoints.files import CheckpointInfo, has_checkpoint, save_checkpoint, sweep
 from fxtui.engine.freezing.moving_names import moving_names
 from fxtui.protocol.events import CheckpointSaved, Event, RunWarning
 from fxtui.run.store import RunDirectory
@@ -118,7 +118,7 @@ class CheckpointWriter:
                 with self._lock:
                     for left in kinds[number:]:
                         self._pending.setdefault(left, snapshots[left])
-                self._fails(error)
+                self._fails(kind, error)
                 break
             self._failing = False
             self._emit(
@@ -134,10 +134,9 @@ class CheckpointWriter:
         now = time.monotonic()
         self._next_write = now + max(_SECONDS_BETWEEN, (now - started) / _WRITE_SHARE)
 
-    def _fails(self, error: Exception) -> None:
+    def _fails(self, kind: Kind, error: Exception) -> None:
         if not self._failing:
             detail = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
-            self._emit(
-                RunWarning(text=f"no checkpoint written: {detail}; the earlier one stays, and it is tried again")
-            )
+            earlier = "the earlier one stays" if has_checkpoint(self._run, kind) else "there is none yet"
+            self._emit(RunWarning(text=f"no checkpoint written: {detail}; {earlier}, and it is tried again"))
         self._failing = True

@@ -127,6 +127,7 @@ def test_an_interrupted_run_says_so_and_how_to_look_at_it() -> None:
     texts = [line.text for line in ending(fold(stamped([*opening()[:2], best, end])), RUN)]
     assert texts == [
         "stopped   at step 25, saved; best val 90.0% at epoch 1, 1 epoch in 1.50 s",
+        "saved     nothing: no checkpoint could be written",
         "show      fxtui show 20261123-1405-digits-demo",
     ]
     assert ending(RunState(), RUN)[0].text.startswith("interrupted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def test_no_checkpoint_can_be_written_and_the_run_is_the_same(
     assert outcome.state.phase == "finished"
     assert figures(outcome) == figures(whole)
     (text,) = warnings(outcome)
-    assert text.startswith("no checkpoint written: ")
+    assert text == f"no checkpoint written: {os.strerror(error)}; there is none yet, and it is tried again"
     assert not outcome.of(ev.CheckpointSaved)
     assert [path.name for path in outcome.run.checkpoints.iterdir()] == []
 
@@ -157,3 +158,14 @@ def test_where_there_are_no_more_threads_it_is_written_all_the_same(
     monkeypatch.setattr(threading.Thread, "start", no_more)
     outcome = carry_out(scheduled(), tmp_path)
     same(whole.run, outcome.run)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_where_there_is_an_earlier_one_it_is_said_to_stay(tmp_path: Path) -> None:
+    # The first best and the first last are written.
+    with Faults(Fault("open", "*/checkpoints/*/state.pt", errno.ENOSPC, after=2)) as storage:
+        outcome = carry_out(scheduled(), tmp_path)
+    assert storage.struck
+    (text,) = warnings(outcome)
+    assert text.endswith("; the earlier one stays, and it is tried again")
+    assert len(outcome.of(ev.CheckpointSaved)) == 2

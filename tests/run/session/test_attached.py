@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,46 +14,23 @@ from hypothesis import strategies as st
 from fxtui.config import ConfigError
 from fxtui.protocol import commands as cmd
 from fxtui.protocol import events as ev
-from fxtui.protocol.encoding import decode, encode
+from fxtui.protocol.encoding import encode
 from fxtui.run.journal import JournalWriter, read_journal
 from fxtui.run.session import viewer as viewer_module
-from fxtui.run.session.address import Address, control_file, inode_of, read_address, write_address
+from fxtui.run.session.address import control_file, read_address
 from fxtui.run.session.attached import AttachedSession
 from fxtui.run.session.control import ControlServer
 from fxtui.run.session.link import EngineLink
-from fxtui.run.session.liveness import LifeWatch
 from fxtui.run.session.subscription import MERGED
 from fxtui.run.state import RunState, fold
-from fxtui.run.store import RunDirectory, RunLock, RunStore
+from fxtui.run.store import RunDirectory, RunLock
 from tests.cli.recorded import record
 from tests.run.samples import opening, trained, whole_run
-from tests.run.session.scripted import FINISHED, SECONDS, ScriptedRun, answer_to, attached, made, scripted, send, until
+from tests.run.session.follower import Follower
+from tests.run.session.scripted import FINISHED, SECONDS, answer_to, attached, made, scripted, send, until
 
-ROOT = Path(__file__).parents[3]
 # All of a whole run but its end, for any order: what a fold makes of it is not the point, that it is the same is.
 WORDS = whole_run()[:-1]
-
-
-class Follower:
-    """Folds what a session gives, as a view does, and looks that nothing comes twice or late."""
-
-    def __init__(self, session: AttachedSession) -> None:
-        self._session = session
-        past = session.take_past(SECONDS)
-        assert past is not None
-        self.state: RunState = past
-        self.seqs: list[int] = []
-
-    def follow_to(self, seq: int) -> None:
-        """Take in what comes, up to this number."""
-        until(lambda: self._take() >= seq)
-
-    def _take(self) -> int:
-        for event in self._session.events():
-            assert event.seq > self.state.seq
-            self.seqs.append(event.seq)
-            self.state.apply(event)
-        return self.state.seq
 
 
 def replay(run: RunDirectory, upto: int) -> RunState:
@@ -335,23 +306,6 @@ def test_a_copy_of_a_run_is_not_the_run(tmp_path: Path) -> None:
         assert running.taken == []
 
 
-def test_a_run_that_goes_on_after_its_end_is_followed_again(tmp_path: Path) -> None:
-    with scripted(tmp_path) as running:
-        running.say(*opening())
-        with attached(running.run) as session:
-            assert session.take_past(SECONDS) is not None
-            running.end()
-            until(lambda: not session.alive)
-            from tests.run.session.scripted import ScriptedRun
-
-            again = ScriptedRun(running.run)
-            again.session.start()
-            again.say(ev.RunContinued(epoch=1, step=0, epochs=3, pid=os.getpid()))
-            until(lambda: session.alive and session.connected)
-            assert isinstance(answer_to(session, cmd.Pause()), ev.CommandDone)
-            again.end()
-
-
 def test_with_the_directory_of_the_socket_away_one_can_attach_again(tmp_path: Path) -> None:
     with scripted(tmp_path) as running:
         running.say(*opening())
@@ -366,157 +320,7 @@ def test_with_the_directory_of_the_socket_away_one_can_attach_again(tmp_path: Pa
 # The life of a process elsewhere, judged by made-up files.
 
 
-def watched(tmp_path: Path, **fields: object) -> tuple[RunDirectory, RunLock]:
-    run = made(tmp_path)
-    known = {"path": "/nowhere", "host": os.uname().nodename, "pid": os.getpid(), "beat": 1.0, "version": "0"}
-    import psutil
-
-    known |= {"started": psutil.Process().create_time(), "inode": inode_of(run), **fields}
-    write_address(run, Address(**known))  # type: ignore[arg-type]
-    return run, RunLock(run)
-
-
-def test_it_runs_is_silent_and_dies(tmp_path: Path) -> None:
-    run, lock = watched(tmp_path)
-    life = LifeWatch(run, 100.0)
-    assert life.look(100.0, ended=False).status == "running"
-    assert life.look(104.0, ended=False).status == "running"
-    silent = life.look(120.0, ended=False)
-    assert (silent.status, silent.seconds, silent.text) == ("silent", 20.0, "no news for 20.0 s")
-    life.heard(121.0)
-    assert life.look(122.0, ended=False).status == "running"
-    assert life.look(122.0, ended=True).status == "ended"
-    lock.release()
-    assert life.look(122.0, ended=False).status == "dead"
-
-
-def test_a_number_that_is_another_processs_by_now_is_dead(tmp_path: Path) -> None:
-    run, lock = watched(tmp_path, started=5.0)
-    assert LifeWatch(run, 0.0).look(0.0, ended=False).status == "dead"
-    lock.release()
-
-
-def test_elsewhere_a_beat_counts_and_no_clock_is_compared(tmp_path: Path) -> None:
-    run, lock = watched(tmp_path, host="elsewhere", pid=1, started=0.0, beat=1e12)
-    lock.release()
-    life = LifeWatch(run, 0.0)
-    assert life.look(1.0, ended=False).status == "running"
-    assert life.look(30.0, ended=False).status == "dead"
-    held = RunLock(run)
-    assert life.look(30.0, ended=False).status == "silent"
-    held.release()
-
-
 # In earnest: a run in a process of its own.
-
-
-@contextlib.contextmanager
-def process(what: str, runs: Path) -> Iterator[subprocess.Popen[bytes]]:
-    arguments = [sys.executable, "-m", "tests.cli.following.made_up", "json", what, str(runs)]
-    child = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    try:
-        yield child
-    finally:
-        child.send_signal(signal.SIGCONT)
-        child.kill()
-        child.communicate()
-
-
-def begun(runs: Path) -> RunDirectory:
-    """The run in it, once its first epoch is done."""
-    until(lambda: RunStore(runs).list() and b"epoch_end" in _bytes(RunStore(runs).list()[0].journal))
-    return RunStore(runs).find("last")
-
-
-def _bytes(path: Path) -> bytes:
-    return path.read_bytes() if path.exists() else b""
-
-
-def test_a_run_in_another_process_is_steered_and_its_end_is_seen(tmp_path: Path) -> None:
-    with process("waits", tmp_path) as child:
-        run = begun(tmp_path)
-        with attached(run) as session:
-            follower = Follower(session)
-            assert session.wait_connected(SECONDS)
-            session.send(cmd.Stop(when="now"))
-            until(lambda: not session.alive)
-            follower.follow_to(0)
-            assert follower.state == run.load_state()
-            assert follower.state.phase == "stopped"
-        said = child.stdout.read().splitlines() if child.stdout else []
-        assert isinstance(decode(said[-1]), ev.RunFinished)
-        assert json.loads(said[-1])["seq"] == follower.state.seq
-        assert child.wait(SECONDS) == 0
-
-
-def test_a_killed_process_is_dead_within_two_seconds(tmp_path: Path) -> None:
-    with process("waits", tmp_path) as child:
-        run = begun(tmp_path)
-        with attached(run) as session:
-            assert session.wait_connected(SECONDS)
-            unanswered = send(session, cmd.Pause())
-            child.kill()
-            # Not a measure of speed: the machine may be slow, this process too. What counts is how often it looks.
-            looks = _looks(session)
-            until(lambda: session.liveness.status == "dead")
-            assert looks() <= 4
-            until(lambda: any(isinstance(e, ev.CommandRefused) and e.id == unanswered.id for e in session.events()))
-
-
-def _looks(session: AttachedSession):  # type: ignore[no-untyped-def]  # a counter
-    seen: list[float] = []
-    look = session._life.look
-
-    def counting(now: float, *, ended: bool):  # type: ignore[no-untyped-def]  # as it is
-        seen.append(now)
-        return look(now, ended=ended)
-
-    session._life.look = counting  # type: ignore[method-assign]
-    return lambda: len(seen)
-
-
-def test_a_stopped_process_is_said_to_be_stopped_and_goes_on(tmp_path: Path) -> None:
-    with process("waits", tmp_path) as child:
-        run = begun(tmp_path)
-        with attached(run) as session:
-            assert session.wait_connected(SECONDS)
-            child.send_signal(signal.SIGSTOP)
-            until(lambda: session.liveness.status == "stopped")
-            assert session.alive
-            sent = send(session, cmd.Stop(when="now"))
-            child.send_signal(signal.SIGCONT)
-            until(lambda: not session.alive)
-            assert sent.id
-        assert child.wait(SECONDS) == 0
-
-
-def test_a_viewer_that_is_stopped_or_killed_is_nothing_to_the_run(tmp_path: Path) -> None:
-    code = (
-        "import sys, time; from pathlib import Path; from fxtui.run.session.attached import AttachedSession; "
-        "from fxtui.run.store import RunDirectory; s = AttachedSession(RunDirectory(Path(sys.argv[1]))); s.start(); "
-        "s.take_past(30); s.wait_connected(30); print('there', flush=True); time.sleep(60)"
-    )
-    with scripted(tmp_path) as running:
-        running.say(*opening())
-        viewer = subprocess.Popen([sys.executable, "-c", code, str(running.run.path)], cwd=ROOT, stdout=subprocess.PIPE)
-        assert viewer.stdout is not None
-        assert viewer.stdout.readline() == b"there\n"
-        until(lambda: running.session.link.watched)
-        viewer.send_signal(signal.SIGSTOP)
-        running.say(*[ev.Output(text="x" * 1000)] * 3000)
-        viewer.kill()
-        viewer.communicate()
-        until(lambda: not running.session.link.watched)
-        running.say(*trained(1, 0.9))
-
-
-def test_nothing_of_it_loads_torch_or_textual() -> None:
-    code = (
-        "import sys, fxtui.run.session.attached\n"
-        "print([name for name in ('torch', 'textual', 'rich', 'psutil') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.slow
@@ -534,43 +338,3 @@ def test_a_million_events_are_read_with_a_screen_beside(tmp_path: Path) -> None:
             turns, longest, last = turns + 1, max(longest, now - last), now
         assert past.seq == 999_999
         assert turns > 20
-
-
-def test_what_trains_on_takes_an_ended_run_up_and_is_put_to_it(tmp_path: Path) -> None:
-    run = record(tmp_path, "ended", whole_run())
-    taken: list[ScriptedRun] = []
-
-    def take_up(ended: RunDirectory) -> None:
-        taken.append(ScriptedRun(ended))
-        taken[0].session.start()
-
-    session = AttachedSession(run, take_up=take_up)
-    session.start()
-    try:
-        session.send(cmd.FreezeAll())
-        refusal = session.wait_event(SECONDS)
-        assert isinstance(refusal, ev.CommandRefused)
-        assert not taken
-        session.send(cmd.AddEpochs(n=2))
-        session.send(cmd.UnfreezeNext())
-        until(lambda: taken and len(taken[0].taken) == 2)
-        assert [command.name for command in taken[0].taken] == ["add_epochs", "unfreeze_next"]
-        assert len(taken) == 1
-    finally:
-        session.close()
-        taken[0].end()
-
-
-def test_why_an_ended_run_cannot_be_taken_up_is_the_answer(tmp_path: Path) -> None:
-    def take_up(ended: RunDirectory) -> None:
-        raise ConfigError(f"{ended.name}: has no checkpoint yet")
-
-    session = AttachedSession(record(tmp_path, "ended", whole_run()), take_up=take_up)
-    session.start()
-    try:
-        session.send(cmd.AddEpochs(n=2))
-        refusal = session.wait_event(SECONDS)
-        assert isinstance(refusal, ev.CommandRefused)
-        assert refusal.reason.endswith("has no checkpoint yet")
-    finally:
-        session.close()

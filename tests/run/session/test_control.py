@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import shutil
 import socket
 import stat
 import subprocess
@@ -14,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,75 +19,10 @@ from hypothesis import strategies as st
 
 from fxtui.protocol import commands as cmd
 from fxtui.protocol import events as ev
-from fxtui.run.journal import read_journal
-from fxtui.run.session import address
 from fxtui.run.session.address import control_file, read_address
 from fxtui.run.session.control import MOST_VIEWERS
-from fxtui.run.store import RunDirectory
+from tests.run.session.raw_viewer import Raw, serves
 from tests.run.session.scripted import ScriptedRun, answer_to, attached, made, scripted, until
-
-
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[ScriptedRun]:
-    with scripted(tmp_path) as run:
-        run.say(ev.RunStarted(name="x", version="0", epochs=1, config={}))
-        yield run
-
-
-class Raw:
-    """A connection that says what it likes."""
-
-    def __init__(self, run: RunDirectory) -> None:
-        found = read_address(run)
-        assert found is not None
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(10)
-        self.socket.connect(found.path)
-        self._rest = b""
-
-    def __enter__(self) -> Raw:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
-
-    def send(self, data: bytes) -> None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.socket.sendall(data)
-
-    def line(self) -> dict[str, Any] | None:
-        """The next line; None where the other end has hung up."""
-        while b"\n" not in self._rest:
-            try:
-                data = self.socket.recv(65536)
-            except ConnectionResetError:
-                return None
-            if not data:
-                return None
-            self._rest += data
-        first, _, self._rest = self._rest.partition(b"\n")
-        found: dict[str, Any] = json.loads(first)
-        return found
-
-    def until(self, kind: str) -> dict[str, Any]:
-        while (found := self.line()) is not None:
-            if found["type"] == kind:
-                return found
-        raise AssertionError(f"no {kind}")
-
-    def is_closed(self) -> bool:
-        while self.line() is not None:
-            pass
-        return True
-
-
-def serves(running: ScriptedRun) -> None:
-    """A proper viewer is answered, and the run's journal is whole."""
-    with attached(running.run) as viewer:
-        assert isinstance(answer_to(viewer, cmd.Pause()), ev.CommandDone)
-    numbers = [event.seq for event in read_journal(running.run.journal)]
-    assert numbers == list(range(len(numbers)))
-    assert running.session.alive
 
 
 def test_where_it_lies_and_who_may_use_it(running: ScriptedRun) -> None:
@@ -376,110 +308,3 @@ def test_a_viewer_without_a_right_to_the_socket_sees_and_is_told(
             assert refusal.reason.endswith("no right to its control socket")
             running.say(ev.Output(text="seen"))
             until(lambda: any(isinstance(event, ev.Output) for event in viewer.events()))
-
-
-def test_a_socket_that_is_taken_away_is_made_anew_and_said(running: ScriptedRun) -> None:
-    before = read_address(running.run)
-    assert before is not None
-    with attached(running.run) as viewer:
-        assert viewer.wait_connected(30)
-        shutil.rmtree(Path(before.path).parent)
-        until(lambda: Path(before.path).exists())
-        # Whoever was connected is connected still.
-        assert isinstance(answer_to(viewer, cmd.Pause()), ev.CommandDone)
-    serves(running)
-
-
-def test_when_the_users_directory_has_gone_another_is_found(running: ScriptedRun) -> None:
-    before = read_address(running.run)
-    assert before is not None
-    home = Path(before.path).parent.parent
-    moved = home.with_name("gone")
-    home.rename(moved)
-    try:
-        until(lambda: (found := read_address(running.run)) is not None and found.path != before.path)
-        found = read_address(running.run)
-        assert found is not None
-        assert stat.S_IMODE(Path(found.path).parent.stat().st_mode) == 0o700
-        serves(running)
-    finally:
-        moved.rename(home)
-
-
-def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
-    with scripted(tmp_path) as run:
-        found = read_address(run.run)
-        assert found is not None
-    stale = socket.socket(socket.AF_UNIX)
-    stale.bind(found.path)
-    stale.close()
-    again = ScriptedRun(run.run)
-    again.session.start()
-    again.say(ev.Output(text="x"))
-    serves(again)
-    again.end()
-
-
-def test_after_the_end_nothing_is_left_of_it(tmp_path: Path) -> None:
-    with scripted(tmp_path) as run, Raw(run.run) as raw:
-        found = read_address(run.run)
-        raw.send(b'{"type":"subscribe"}\n')
-        until(lambda: run.session.link.watched)
-        run.end()
-        assert raw.until("run_finished")["status"] == "finished"
-        assert raw.is_closed()
-        assert found is not None
-        assert not Path(found.path).exists()
-        assert not control_file(run.run).exists()
-
-
-def refuse_to_listen(_run: RunDirectory) -> address.Listening:
-    raise address.NoSocketError("/run: Read-only file system")
-
-
-def warnings(run: RunDirectory) -> list[str]:
-    return [event.text for event in read_journal(run.journal) if isinstance(event, ev.RunWarning)]
-
-
-@pytest.mark.parametrize("how", ["too long", "not a directory", "somebody else's", "no descriptor"])
-def test_where_no_socket_can_be_made_the_run_says_so_in_one_line_and_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
-    place = tmp_path / ("x" * 100 if how == "too long" else "place")
-    place.mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
-    monkeypatch.setattr("tempfile.tempdir", str(place))
-    if how == "not a directory":
-        (place / "fxtui").write_text("")
-        (place / f"fxtui-{os.geteuid()}").write_text("")
-    elif how == "somebody else's":
-        (place / "fxtui").symlink_to(tmp_path)
-        (place / f"fxtui-{os.geteuid()}").symlink_to(tmp_path)
-    elif how == "no descriptor":
-        monkeypatch.setattr(address, "listen", refuse_to_listen)
-    with scripted(tmp_path / "runs") as run:
-        run.say(ev.RunStarted(name="x", version="0", epochs=1, config={}))
-        until(lambda: warnings(run.run))
-        run.say(ev.Output(text="goes on"))
-        time.sleep(1.2)
-        assert read_address(run.run) is None
-    (warning,) = warnings(run.run)
-    assert warning.startswith("no control socket, so no commands from elsewhere: ")
-    assert "\n" not in warning
-    assert type(next(iter(read_journal(run.run.journal)))) is ev.RunStarted
-
-
-def test_a_directory_that_is_open_to_others_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    (tmp_path / "fxtui").mkdir(mode=0o777)
-    with scripted(tmp_path / "runs"):
-        assert stat.S_IMODE((tmp_path / "fxtui").stat().st_mode) == 0o700
-
-
-@pytest.mark.parametrize(
-    "text", ["", "{}", "[]", '{"path":1}', "\xff", "null", "[" * 100_000, '{"path":"' + "x" * 9000]
-)
-def test_a_control_file_that_makes_no_sense_is_none(tmp_path: Path, text: str) -> None:
-    run = made(tmp_path)
-    control_file(run).write_bytes(text.encode("latin-1"))
-    assert read_address(run) is None

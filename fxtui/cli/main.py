@@ -75,8 +75,10 @@ def dispatch(arguments: Sequence[str]) -> list[str]:
     if not arguments:
         return ["choose"] if has_terminal() else ["--help"]
     word = arguments[0]
-    if word.startswith("-") or word in COMMANDS:
+    if word in ("-h", "--help", "--version") or word in COMMANDS:
         return list(arguments)
+    if word.startswith("-"):
+        return ["choose", *arguments]
     if Path(word).exists() or word.endswith(".toml") or os.sep in word:
         return ["train", *arguments]
     close = difflib.get_close_matches(word, COMMANDS, n=1)

@@ -68,6 +68,8 @@ def test_the_first_word_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (tmp_path / folder).mkdir()
     assert dispatch([]) == ["--help"]
     assert dispatch(["photos", "--headless"]) == ["train", "photos", "--headless"]
+    assert dispatch(["--runs", "elsewhere"]) == ["choose", "--runs", "elsewhere"]
+    assert dispatch(["--version"]) == ["--version"]
     assert dispatch(["any.toml"]) == ["train", "any.toml"]
     assert dispatch(["./runs"]) == ["train", "./runs"]
     for command in COMMANDS:

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 def captured_output(sink: Callable[[str], None]) -> Iterator[None]:
     """Hand every line that is printed in this process, in C or by a child too, to ``sink``, from a thread of its own.
 
-    Textual draws on ``sys.__stderr__``; it gets a duplicate of the terminal. Everything is put back on every way out.
+    Textual draws on ``sys.__stderr__``; it gets a duplicate of the terminal, which standard output is where standard
+    error goes into a file. Everything is put back on every way out.
     """
-    terminal = os.dup(2)
+    terminal = os.dup(1 if os.isatty(1) else 2)
     saved = [os.dup(1), os.dup(2)]
     streams = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
     reading, writing = os.pipe()

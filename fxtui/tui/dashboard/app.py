@@ -144,6 +144,7 @@ class DashboardApp(TerminalApp[int], ActsOnApp):
             self.profile, self._session.run, self.machine, self.traffic, self.terminal_use, self.colors_told
         )
         screen = open_screen(name, self.state, surroundings)
+        screen.standing = self._session.standing
         # Its widgets are styled as they are mounted; without this Textual would read all style sheets once more first.
         mark_as_styled(screen, self)
         return screen

@@ -6,6 +6,7 @@ A test looks at each part in :data:`PARTS`, and says what a new version of Textu
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import IO, Any
@@ -164,7 +165,9 @@ class FilteredDriver(LinuxDriver):
 
     def __init__(self, app: App[Any], **options: Any) -> None:
         super().__init__(app, **options)
-        self._file: Any = self.filter_file(self._file)
+        # Textual draws on standard error, which may go into a file; a terminal to draw on was looked for on the other.
+        terminal = self._file if self._file.isatty() else sys.__stdout__
+        self._file: Any = self.filter_file(terminal or self._file)
         # While the terminal is another's, what is drawn is dropped: the thread that writes has ended.
         self.muted = False
 

@@ -29,10 +29,12 @@ class Terminal:
 
     kind = "xterm-256color"
 
-    def __init__(self, what: str, runs: Path, *words: str, how: str = "dashboard") -> None:
+    def __init__(self, what: str, runs: Path, *words: str, how: str = "dashboard", errors: Path | None = None) -> None:
         self.pid, self._file = pty.fork()
         if self.pid == 0:
             os.chdir(ROOT)
+            if errors is not None:
+                os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
             environment = {**os.environ, "TERM": self.kind, "COLUMNS": "120", "LINES": "40"}
             arguments = [sys.executable, "-m", "tests.cli.following.made_up", how, what, str(runs), *words]
             os.execve(sys.executable, arguments, environment)
@@ -114,8 +116,8 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @contextlib.contextmanager
-def terminal(what: str, runs: Path, how: str = "dashboard") -> Iterator[Terminal]:
-    opened = Terminal(what, runs, how=how)
+def terminal(what: str, runs: Path, how: str = "dashboard", errors: Path | None = None) -> Iterator[Terminal]:
+    opened = Terminal(what, runs, how=how, errors=errors)
     try:
         yield opened
     finally:

@@ -58,3 +58,13 @@ def test_a_failed_run_is_status_1(tmp_path: Path, what: str) -> None:
         shown.wait_for(b"failed")
         shown.keys(b"q")
         assert shown.exit_status() == 1
+
+
+def test_standard_error_in_a_file_gets_what_is_said_and_the_terminal_what_is_drawn(tmp_path: Path) -> None:
+    errors = tmp_path / "errors"
+    with terminal("fails", tmp_path / "runs", errors=errors) as shown:
+        shown.wait_for(b"failed")
+        shown.keys(b"q")
+        until(lambda: shown.settings_now() == shown.settings)
+        assert shown.exit_status() == 1
+    assert "\x1b" not in errors.read_text()

@@ -9,7 +9,7 @@ from fxtui.protocol import commands as cmd
 from fxtui.run.session.session import Standing
 from fxtui.tui.dashboard.screens.dialogs import QuitDialog
 from tests.tui.dashboard.watched import made, settle, text_of
-from tests.tui.fake import finished, holding, midway
+from tests.tui.fake import evaluation, finished, holding, midway
 
 
 @pytest.mark.parametrize("holds", [False, True])
@@ -87,3 +87,12 @@ async def test_an_ended_run_goes_on_with_what_trains_on_and_with_nothing_else() 
         assert session.sent == []
         await pilot.press("plus", "u")
         assert session.sent == [cmd.AddEpochs(n=1), cmd.UnfreezeNext()]
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+async def test_the_main_screen_of_a_view_asks_nothing_of_the_model(elsewhere: bool) -> None:
+    app, session = made([*midway(), evaluation()])
+    session.standing = Standing(elsewhere=elsewhere)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(app, pilot)
+        assert any(isinstance(command, cmd.Predict) for command in session.sent) is not elsewhere

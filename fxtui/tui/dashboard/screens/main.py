@@ -82,6 +82,9 @@ class MainScreen(TreeScreen, PlotKeys):
         """Keep the worst image of the last evaluation in sight, where there is room for it."""
         if not self.query_one(PredictionPanel).display or state.evaluation is None or not state.evaluation.images:
             return
+        # However many look on from elsewhere, the run has one screen's questions to answer.
+        if self.standing.elsewhere:
+            return
         worst = chosen_images(state.evaluation, errors_first=False, pair=None)[0]
         if (request := self._requests.next_image(state, worst.image, len(state.epochs))) is not None:
             self.post_message(CommandWanted(request))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fxtui.cli.output.streams import complain
 from fxtui.config import ConfigError, RunConfig, folder_config, load_config
 
 if TYPE_CHECKING:
@@ -45,3 +46,10 @@ def check_without_torch(config: RunConfig) -> ImageSource | None:
     from fxtui.engine.data.sources.source import needs_torch, open_source
 
     return None if needs_torch(config.data) else open_source(config.data)
+
+
+def announce_code(config: RunConfig) -> None:
+    """Say that a configuration has code of somebody's run, where it does; it may be a stranger's."""
+    module, colon, factory = config.model.backbone.partition(":")
+    if colon:
+        complain(f"model.backbone names code: {module} is imported and {factory} called")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fxtui.cli.configuration import check_without_torch
+from fxtui.cli.configuration import announce_code, check_without_torch
 from fxtui.config import ConfigError, RunConfig, load_config
 from fxtui.protocol.commands import AnyCommand, SetEpochs, SetLr
 from fxtui.protocol.events import Event
@@ -29,6 +29,7 @@ def new_session(config: RunConfig, runs: Path) -> LocalSession:
         ConfigError: the configuration is wrong, or the directory cannot be written.
     """
     source = check_without_torch(config)
+    announce_code(config)
     run = RunStore(runs).create(config)
     return LocalSession(run, _engine(config, source), _after_the_run(run, source))
 
@@ -62,6 +63,7 @@ def resumed_session(reference: str, overrides: list[str], runs: Path, *, watched
     if wanted.epochs != config.train.epochs and wanted.epochs < done:
         raise ConfigError(f"train.epochs = {wanted.epochs}: RUN {run.name} has done {done} already; expected more")
     source = check_without_torch(config)
+    announce_code(config)
     session = LocalSession(run, _engine(config, source, resume=True), _after_the_run(run, source))
     for override in overrides:
         key = override.partition("=")[0].strip()

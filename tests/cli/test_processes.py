@@ -195,5 +195,6 @@ def test_output_on_a_full_disk_is_one_line_and_a_run_goes_on(tmp_path: Path, opt
                 [sys.executable, "-m", "fxtui", *arguments], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False
             )
         assert done.returncode == status, done.stderr
-        assert done.stderr.decode() == ("fxtui: No space left on device\n" if status else "")
+        code = "fxtui: model.backbone names code: tests.engine.models is imported and tiny_resnet called\n"
+        assert done.stderr.decode() == ("fxtui: No space left on device\n" if status else code)
     assert '"status": "finished"' in next(tmp_path.glob("runs/*/summary.json")).read_text()

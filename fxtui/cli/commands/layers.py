@@ -50,10 +50,11 @@ def find_layers(target: str, overrides: Sequence[str], runs: Path) -> Layers:
     """
     path = Path(target)
     if path.suffix.lower() == ".toml" or (path.is_dir() and not (path / "events.jsonl").is_file()):
-        from fxtui.cli.configuration import check_without_torch, config_at
+        from fxtui.cli.configuration import announce_code, check_without_torch, config_at
 
         config = config_at(path, list(overrides))
         check_without_torch(config)
+        announce_code(config)
         from fxtui.engine.layers.table import layers_of_config
 
         return layers_of_config(config)
